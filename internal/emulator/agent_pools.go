@@ -164,7 +164,7 @@ func (s *Server) CreateAgentPool(org, name, description string) (AgentPool, stri
 	if name == "" {
 		return AgentPool{}, "", refuse(http.StatusBadRequest, "the name of an agent pool is empty")
 	}
-	token := newAgentPoolToken()
+	token := newToken()
 	pool := &agentPool{
 		ID:          uuid.NewString(),
 		Name:        name,
@@ -322,7 +322,7 @@ func status(online bool) string {
 	return statusOffline
 }
 
-func newAgentPoolToken() string {
+func newToken() string {
 	random := make([]byte, 20)
 	rand.Read(random) // never fails
 	return "pul-" + hex.EncodeToString(random)

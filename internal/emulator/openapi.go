@@ -63,6 +63,7 @@ func (s *Server) newMux() (*http.ServeMux, error) {
 
 func (s *Server) operations() map[string]operation {
 	return map[string]operation{
+		"exchangeToken":            s.exchangeToken,
 		"getDefaultOrganization":   s.getDefaultOrganization,
 		"updateOrganization":       s.updateOrganization,
 		"listAgentPools":           s.listAgentPools,
@@ -138,6 +139,9 @@ func (s *Server) answer(operation operation, input *openapi3filter.RequestValida
 func validateRequest(input *openapi3filter.RequestValidationInput) error {
 	r := input.Request
 	err := openapi3filter.ValidateRequest(r.Context(), input)
+	if refusal, ok := errors.AsType[*Error](err); ok {
+		return refusal
+	}
 	if _, ok := errors.AsType[*openapi3filter.SecurityRequirementsError](err); ok {
 		return refuse(http.StatusUnauthorized, "the access token is missing or not valid here")
 	}
@@ -183,11 +187,19 @@ func describeSchemaError(err *openapi3.SchemaError) string {
 var errUnauthenticated = errors.New("unauthenticated")
 
 func (s *Server) authenticate(_ context.Context, input *openapi3filter.AuthenticationInput) error {
-	scheme, token, _ := strings.Cut(input.RequestValidationInput.Request.Header.Get("Authorization"), " ")
-	if scheme != "token" || subtle.ConstantTimeCompare([]byte(token), []byte(s.options.AccessToken)) != 1 {
+	request := input.RequestValidationInput
+	scheme, token, _ := strings.Cut(request.Request.Header.Get("Authorization"), " ")
+	if scheme != "token" {
 		return errUnauthenticated
 	}
-	return nil
+	if subtle.ConstantTimeCompare([]byte(token), []byte(s.options.AccessToken)) == 1 {
+		return nil
+	}
+	issued, ok := s.exchange.lookUp(token, s.now())
+	if !ok {
+		return errUnauthenticated
+	}
+	return issued.authorize(request.Route.Path, request.PathParams)
 }
 
 // accepts tells whether an Accept header names the media type itself; a wildcard does not.

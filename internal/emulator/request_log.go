@@ -14,7 +14,7 @@ type Request struct {
 	Query url.Values
 	// Header lacks the headers that carry credentials.
 	Header http.Header
-	// Body is kept for the operations of the description alone, none of which takes a secret in its body.
+	// Body is kept for the operations of the description alone. Of a token exchange it lacks the ID token.
 	Body string
 	// Status is 0 while the request is under way, and stays 0 if the connection was dropped instead of an answer.
 	Status int

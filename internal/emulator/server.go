@@ -1,5 +1,6 @@
 // Package emulator is Pulumi Cloud's agent-pool API on loopback: an [http.Handler] that keeps organizations, agent
-// pools, their agents and the deployment settings of stacks, in memory or in a file.
+// pools, their agents and the deployment settings of stacks, in memory or in a file, and that exchanges ID tokens of
+// OpenID Connect issuers for access tokens.
 //
 // What it accepts and answers is laid down in openapi.yaml: a request that disagrees with it is refused with a 400 that
 // says why, and an answer that disagrees is a defect of the emulator, answered with a 500. A missing token, an unknown
@@ -33,8 +34,11 @@ const (
 
 // Options configure a [Server].
 type Options struct {
-	// AccessToken is the token that requests must carry. Required.
+	// AccessToken is the token that requests must carry, unless they carry one that was issued in exchange for an ID
+	// token. Required.
 	AccessToken string
+	// TrustPolicies say which ID tokens are exchanged for access tokens. Those tokens are kept in memory alone.
+	TrustPolicies []TrustPolicy
 	// Organizations exist from the start, and the first is the user's default; {"acme"} if empty. Those that DataFile
 	// knows exist as well.
 	Organizations []string
@@ -60,18 +64,19 @@ type Options struct {
 	NoRequestLog bool
 	// Logger gets a line per request, without bodies or credentials. nil discards them.
 	Logger hclog.Logger
-	// Now is the clock of timestamps and of the Date header. nil is [time.Now].
+	// Now is the clock of timestamps, of the Date header, and of the tokens' expiry. nil is [time.Now].
 	Now func() time.Time
 }
 
 // Server is the emulated API. It is safe for concurrent use.
 type Server struct {
-	options Options
-	logger  hclog.Logger
-	now     func() time.Time
-	state   *state
-	dice    *faultDice
-	log     requestLog
+	options  Options
+	logger   hclog.Logger
+	now      func() time.Time
+	state    *state
+	exchange *tokenExchange
+	dice     *faultDice
+	log      requestLog
 
 	defaultOrganization atomic.Pointer[string]
 
@@ -114,11 +119,13 @@ func New(options Options) (*Server, error) {
 	}
 	s.SetDefaultOrganization(options.Organizations[0])
 
-	mux, err := s.newMux()
-	if err != nil {
+	var err error
+	if s.exchange, err = newTokenExchange(options.TrustPolicies); err != nil {
 		return nil, err
 	}
-	s.mux = mux
+	if s.mux, err = s.newMux(); err != nil {
+		return nil, err
+	}
 	var handler http.Handler = http.HandlerFunc(s.route)
 	s.hooked.Store(&handler)
 
@@ -166,7 +173,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.ContentLength = int64(len(body))
 
 	entry := &Request{Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.Query(), RequestID: id}
-	if _, pattern := s.mux.Handler(r); pattern != "" {
+	switch _, pattern := s.mux.Handler(r); pattern {
+	case "":
+	case exchangePattern:
+		entry.Body = redactTokenExchange(body)
+	default:
 		entry.Body = string(body)
 	}
 	if !s.options.NoRequestLog {

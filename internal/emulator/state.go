@@ -159,9 +159,13 @@ func (s *state) close() error {
 func (s *state) organization(name string) (*organization, error) {
 	organization, ok := s.organizations[name]
 	if !ok {
-		return nil, refuse(http.StatusNotFound, "there is no organization %q", name)
+		return nil, unknownOrganization(name)
 	}
 	return organization, nil
+}
+
+func unknownOrganization(name string) *Error {
+	return refuse(http.StatusNotFound, "there is no organization %q", name)
 }
 
 // read lets look see an organization. What it takes away must not be the organization's own slices or maps.

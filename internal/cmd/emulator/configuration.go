@@ -23,7 +23,8 @@ type configuration struct {
 func parseConfiguration(args []string, output io.Writer) (configuration, error) {
 	c := configuration{options: emulator.Options{NoRequestLog: true}}
 	options, faults := &c.options, &c.options.Faults
-	var logLevel string
+	var logLevel, subject string
+	var issuers []string
 	var error5xx float64
 
 	flags := flag.NewFlagSet("emulator", flag.ContinueOnError)
@@ -44,6 +45,13 @@ func parseConfiguration(args []string, output io.Writer) (configuration, error) 
 		}
 		return nil
 	})
+	flags.Func("oidc-issuer", "`URL` of an OpenID Connect issuer whose ID tokens can be exchanged for access tokens of any "+
+		"type and organization, admin included; may be repeated", func(value string) error {
+		issuers = append(issuers, value)
+		return nil
+	})
+	flags.StringVar(&subject, "oidc-subject", "*",
+		"`pattern` of the subjects whose ID tokens can be exchanged, in which * stands for any text")
 	flags.BoolVar(&options.Milliseconds, "milliseconds", false, "timestamps count milliseconds instead of seconds")
 	flags.BoolVar(&options.Lenient, "lenient", false,
 		"supply the headers that a bare curl leaves out, instead of refusing the request")
@@ -74,6 +82,19 @@ func parseConfiguration(args []string, output io.Writer) (configuration, error) 
 	}
 	if flags.NArg() > 0 {
 		return configuration{}, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	for _, issuer := range issuers {
+		options.TrustPolicies = append(options.TrustPolicies, emulator.TrustPolicy{
+			Organization: "*",
+			Issuer:       issuer,
+			Subject:      subject,
+			TokenTypes: []emulator.TokenType{
+				emulator.TokenTypeOrganization, emulator.TokenTypeTeam,
+				emulator.TokenTypePersonal, emulator.TokenTypeRunner,
+			},
+			Names:      []string{"*"},
+			AllowAdmin: true,
+		})
 	}
 	faults.Error500, faults.Error503 = error5xx/2, error5xx/2
 	if c.logLevel = hclog.LevelFromString(logLevel); c.logLevel == hclog.NoLevel {

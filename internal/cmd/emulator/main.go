@@ -15,6 +15,10 @@
 //
 // The first answers when the emulator is up, the second brings an agent online ("version", "platform", "ip" and "pid"
 // may be given as well), the third takes a host's agents offline.
+//
+// With -oidc-issuer a pipeline needs no access token: whoever has an ID token of that issuer for the audience
+// urn:pulumi:org:ORG can exchange it for any type of access token of that organization, unless -oidc-subject says whose
+// ID tokens are good. The issuer's configuration and keys are fetched from it.
 package main
 
 import (

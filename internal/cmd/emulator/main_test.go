@@ -16,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator/oidctest"
 )
 
 // runMain is the environment variable that makes the test binary be the command.
@@ -215,12 +217,47 @@ func TestCommandOptions(t *testing.T) {
 	}
 }
 
+func TestCommandTokenExchange(t *testing.T) {
+	issuers := []*oidctest.Issuer{oidctest.NewIssuer(t), oidctest.NewIssuer(t)}
+	c := start(t, nil, "-oidc-issuer", issuers[0].URL, "-oidc-issuer", issuers[1].URL, "-oidc-subject", "repo:acme/*")
+	exchange := func(issuer *oidctest.Issuer, subject, tokenType, scope string) int {
+		idToken := issuer.Token(map[string]any{"aud": "urn:pulumi:org:acme", "sub": subject})
+		status, _ := c.send(t, http.MethodPost, "/api/oauth/token", fmt.Sprintf(`{
+			"audience": "urn:pulumi:org:acme",
+			"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+			"subject_token": %q,
+			"subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
+			"requested_token_type": "urn:pulumi:token-type:access_token:%s",
+			"scope": %q
+		}`, idToken, tokenType, scope))
+		return status
+	}
+	for _, issuer := range issuers {
+		for scope, tokenType := range map[string]string{
+			"admin": "organization", "team:web": "team", "user:jane": "personal", "runner:one": "runner",
+		} {
+			if status := exchange(issuer, "repo:acme/infra", tokenType, scope); status != http.StatusOK {
+				t.Errorf("%s: status %d, want 200", tokenType, status)
+			}
+		}
+		if status := exchange(issuer, "repo:globex/infra", "organization", ""); status != http.StatusForbidden {
+			t.Errorf("another subject: status %d, want 403", status)
+		}
+	}
+	stranger := oidctest.NewIssuer(t)
+	if status := exchange(stranger, "repo:acme/infra", "organization", ""); status != http.StatusUnauthorized {
+		t.Errorf("another issuer: status %d, want 401", status)
+	}
+}
+
 func TestCommandRefusals(t *testing.T) {
 	for _, args := range [][]string{
 		{"-no-such-flag"},
 		{"argument"},
 		{"-log-level", "loud"},
 		{"-organization", "acme,,globex"},
+		{"-oidc-issuer", "example.com"},
+		{"-oidc-issuer", "https://example.com", "-oidc-subject", ""},
 		{"-fault-drop", "2"},
 		{"-listen", "no address"},
 		{"-data", t.TempDir()},
