@@ -1,0 +1,193 @@
+package cloud
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+	"time"
+)
+
+const (
+	// maxConnections is above any parallelism that Terraform is run with in practice; idle connections are kept
+	// up to the same number, so that none is closed between two operations only to be dialled again.
+	maxConnections = 256
+	// maxErrorBodyBytes is what is kept of an answer that is no success.
+	maxErrorBodyBytes = 64 << 10
+	maxRedirects      = 10
+)
+
+func newTransport(roots *x509.CertPool, dialer *dialer) *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            dialer.dial,
+		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    10 * time.Second,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           maxConnections,
+		MaxIdleConnsPerHost:    maxConnections,
+		MaxConnsPerHost:        maxConnections,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+// checkRedirect follows a redirect only where the request stays what it was: net/http turns a redirected POST,
+// PATCH or DELETE into a GET, whose success would pass for the write's.
+func checkRedirect(req *http.Request, via []*http.Request) error {
+	first := via[0]
+	if first.Method != http.MethodGet {
+		return http.ErrUseLastResponse
+	}
+	if req.URL.Scheme != first.URL.Scheme || req.URL.Host != first.URL.Host {
+		return &redirectError{host: req.URL.Scheme + "://" + req.URL.Host}
+	}
+	if len(via) >= maxRedirects {
+		return &redirectError{}
+	}
+	return nil
+}
+
+var errBodyTooLarge = errors.New("the answer is larger than any that the API describes")
+
+// dialer opens a connection only while the requests under way outnumber the connections. net/http itself dials
+// whenever no connection is idle at that moment, and keeps the new one although another came free first: it ends up
+// with more connections than there ever were requests at a time.
+type dialer struct {
+	net.Dialer
+
+	mu                    sync.Mutex
+	requests, connections int
+	changed               chan struct{} // closed, and replaced, when either number changes
+}
+
+func newDialer() *dialer {
+	return &dialer{
+		Dialer:  net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second},
+		changed: make(chan struct{}),
+	}
+}
+
+type servedKey struct{}
+
+func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	//nolint:forcetypeassert // Only bufferingTransport dials, and it always puts one there.
+	served := ctx.Value(servedKey{}).(chan struct{})
+	for {
+		changed, free := d.claim()
+		if free {
+			break
+		}
+		select {
+		case <-changed:
+		case <-served:
+			return nil, errServed
+		}
+	}
+	conn, err := d.DialContext(ctx, network, address)
+	release := sync.OnceFunc(func() { d.count(0, -1) })
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return &countedConn{Conn: conn, release: release}, nil
+}
+
+// claim counts one more connection if there may be one more.
+func (d *dialer) claim() (changed <-chan struct{}, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.connections >= d.requests {
+		return d.changed, false
+	}
+	d.connections++
+	return nil, true
+}
+
+func (d *dialer) count(requests, connections int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.requests += requests
+	d.connections += connections
+	close(d.changed)
+	d.changed = make(chan struct{})
+}
+
+type countedConn struct {
+	net.Conn
+	release func()
+}
+
+func (c *countedConn) Close() error {
+	defer c.release()
+	return c.Conn.Close()
+}
+
+// errServed ends the dialling for a request that has another connection already, or none to wait for any more.
+var errServed = errors.New("the request needs no new connection any more")
+
+// bufferingTransport reads an answer to its end before it returns, so that one cut off half-way is a failed
+// attempt like any other.
+type bufferingTransport struct {
+	base   *http.Transport
+	dialer *dialer
+}
+
+func (t *bufferingTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	x := exchangeFrom(req.Context())
+	t.dialer.count(1, 0)
+	defer t.dialer.count(-1, 0)
+	served := make(chan struct{})
+	serve := sync.OnceFunc(func() { close(served) })
+	defer serve()
+	ctx := httptrace.WithClientTrace(context.WithValue(req.Context(), servedKey{}, served), &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) {
+			// From here on there is something to write the request to, and so a server that may act on it.
+			x.sent = true
+			serve()
+		},
+	})
+	resp, err := t.base.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	resp.Request = req
+
+	success := resp.StatusCode >= 200 && resp.StatusCode <= 299
+	limit := x.call.maxBody
+	if !success {
+		limit = maxErrorBodyBytes
+	}
+	body, ended, err := readUpTo(limit, resp)
+	_ = resp.Body.Close()
+	// An answer that is no success has said what counts by its status: a body cut off or too large changes nothing.
+	if err == nil && !ended && success {
+		err = errBodyTooLarge
+	}
+	if err != nil && success {
+		return nil, err
+	}
+	x.body = body
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, nil
+}
+
+// readUpTo reads at most limit bytes of the body, and tells whether that was all.
+func readUpTo(limit int64, resp *http.Response) (body []byte, ended bool, err error) {
+	var buffer bytes.Buffer
+	if resp.ContentLength > 0 {
+		buffer.Grow(int(min(resp.ContentLength, limit)) + bytes.MinRead)
+	}
+	n, err := buffer.ReadFrom(io.LimitReader(resp.Body, limit+1))
+	if n > limit {
+		buffer.Truncate(int(limit))
+		return buffer.Bytes(), false, err
+	}
+	return buffer.Bytes(), err == nil, err
+}
