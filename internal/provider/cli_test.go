@@ -1,0 +1,118 @@
+package provider_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/provider"
+)
+
+const (
+	providerAddress = "registry.terraform.io/pulumicloud/pulumicloud"
+	providerVersion = "0.0.1"
+	providerProcess = "terraform-provider-pulumicloud_v" + providerVersion
+)
+
+// isProviderProcess tells that a CLI has started this test program as the provider's binary.
+func isProviderProcess() bool { return filepath.Base(os.Args[0]) == providerProcess }
+
+// serveAsProcess does what the provider's main function does, with retries that do not keep the tests waiting.
+func serveAsProcess() error {
+	return providerserver.Serve(context.Background(), provider.New(providerVersion, impatient), providerserver.ServeOpts{
+		Address: providerAddress, ProtocolVersion: 6,
+	})
+}
+
+// workspace is a folder in which the real CLI runs the provider as a process of its own, after an "init" that finds it
+// in a mirror. Nothing of the environment of the tests reaches them.
+type workspace struct {
+	dir string
+	cli string
+	env []string
+}
+
+func newWorkspace(t *testing.T, config string, env ...string) workspace {
+	t.Helper()
+	cli := os.Getenv("TF_ACC_TERRAFORM_PATH")
+	if os.Getenv("TF_ACC") == "" || cli == "" {
+		t.Skip("TF_ACC and TF_ACC_TERRAFORM_PATH have to be set for tests that run the CLI")
+	}
+	w := workspace{dir: t.TempDir(), cli: cli}
+	executable, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mirror := filepath.Join(w.dir, "mirror")
+	platform := runtime.GOOS + "_" + runtime.GOARCH
+	binary := filepath.Join(mirror, filepath.FromSlash(providerAddress), providerVersion, platform, providerProcess)
+	if err := os.MkdirAll(filepath.Dir(binary), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(executable, binary); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(w.dir, "tmp"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w.write(t, "cli.tfrc", `
+disable_checkpoint = true
+provider_installation {
+  filesystem_mirror {
+    path = "`+filepath.ToSlash(mirror)+`"
+  }
+}
+`)
+	w.write(t, "terraform.tf", `
+terraform {
+  required_providers {
+    pulumicloud = {
+      source = "`+providerAddress+`"
+    }
+  }
+}
+`)
+	w.write(t, "main.tf", config)
+	w.env = append([]string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir, "TMPDIR=" + filepath.Join(w.dir, "tmp"),
+		"TF_CLI_CONFIG_FILE=" + filepath.Join(w.dir, "cli.tfrc"), "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1",
+	}, env...)
+	return w
+}
+
+func (w workspace) write(t *testing.T, name, content string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(w.dir, name), []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// run runs the CLI and returns its exit status and all that it printed.
+func (w workspace) run(t *testing.T, arguments ...string) (int, string) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), w.cli, append(arguments, "-no-color")...)
+	command.Dir, command.Env = w.dir, w.env
+	var output bytes.Buffer
+	command.Stdout, command.Stderr = &output, &output
+	if err := command.Run(); err != nil && command.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return command.ProcessState.ExitCode(), output.String()
+}
+
+// mustRun is run, and returns what was printed, for commands that have to succeed.
+func (w workspace) mustRun(t *testing.T, arguments ...string) string {
+	t.Helper()
+	status, output := w.run(t, arguments...)
+	if status != 0 {
+		t.Fatalf("%s: exit status %d\n%s", strings.Join(arguments, " "), status, output)
+	}
+	return output
+}

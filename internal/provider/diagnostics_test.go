@@ -1,0 +1,451 @@
+package provider_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/cloud"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
+)
+
+// poolOperation is what can be done to a pool and fail. It returns the state that Terraform would keep.
+type poolOperation struct {
+	name       string
+	permission string
+	// did is how the error begins.
+	did string
+	// run works on a pool that is in the state, or makes another.
+	run func(t *testing.T, c *core, pool instance) (instance, []*tfprotov6.Diagnostic)
+}
+
+// poolOperations are all that send a request of their own for a pool.
+func poolOperations() []poolOperation {
+	return []poolOperation{
+		{
+			"create", "agent_pool:create", `Could not create agent pool "another" in organization "acme".`,
+			func(t *testing.T, c *core, _ instance) (instance, []*tfprotov6.Diagnostic) {
+				t.Helper()
+				return c.apply(t.Context(), t, c.absent(), attributes{"name": "another"})
+			},
+		},
+		{
+			"read", "agent_pool:read", `Could not read agent pool "runners" (`,
+			func(t *testing.T, c *core, pool instance) (instance, []*tfprotov6.Diagnostic) {
+				t.Helper()
+				return c.refresh(t, pool)
+			},
+		},
+		{
+			"update", "agent_pool:update", `Could not update agent pool "runners" (`,
+			func(t *testing.T, c *core, pool instance) (instance, []*tfprotov6.Diagnostic) {
+				t.Helper()
+				return c.apply(t.Context(), t, pool, attributes{"name": "renamed"})
+			},
+		},
+		{
+			"delete", "agent_pool:delete", `Could not delete agent pool "runners" (`,
+			func(t *testing.T, c *core, pool instance) (instance, []*tfprotov6.Diagnostic) {
+				t.Helper()
+				return c.destroy(t, pool)
+			},
+		},
+		{
+			"import by name", "agent_pool:read", `Could not find agent pool "runners" of organization "acme".`,
+			func(t *testing.T, c *core, pool instance) (instance, []*tfprotov6.Diagnostic) {
+				t.Helper()
+				_, diagnostics := c.importPool(t, "acme/runners", nil)
+				return pool, diagnostics
+			},
+		},
+	}
+}
+
+// failure is an answer in the API's stead, and what becomes of it.
+type failure struct {
+	name  string
+	reply func(http.ResponseWriter, *http.Request, http.Handler)
+	title string
+	texts []string
+	// uncertain tells that a create may have taken effect for all that is known.
+	uncertain bool
+	// cause is what the server said, as the error repeats it.
+	cause string
+}
+
+func failures() []failure {
+	return []failure{
+		{
+			name:  "401",
+			reply: answer(http.StatusUnauthorized, jsonType, pulumiError(401, "No credentials provided or are invalid.")),
+			title: "Access token refused", texts: []string{"expired", "api_url"},
+			cause: "401 Unauthorized: No credentials provided or are invalid.",
+		},
+		{
+			name:  "403",
+			reply: answer(http.StatusForbidden, jsonType, pulumiError(403, "not for you")),
+			title: "Permission denied", texts: []string{`in organization "acme"`, "administrators", "Enterprise"},
+			cause: "403 Forbidden: not for you",
+		},
+		{
+			name:  "another refusal",
+			reply: answer(http.StatusUnprocessableEntity, jsonType, pulumiError(422, "the moon is full")),
+			title: "Request refused",
+			cause: "422 Unprocessable Entity: the moon is full",
+		},
+		{
+			name:  "500",
+			reply: answer(http.StatusInternalServerError, jsonType, pulumiError(500, "out of order")),
+			title: "Pulumi Cloud failed", texts: []string{"attempts: 3", "Nothing was removed from the state", "status.pulumi.com"},
+			uncertain: true, cause: "500 Internal Server Error: out of order",
+		},
+		{
+			name:  "404 in plain text",
+			reply: answer(http.StatusNotFound, textType, "404 page not found"),
+			title: "Not an answer of Pulumi Cloud", texts: []string{"api_url", "proxy", "Nothing was removed from the state"},
+			cause: "404 Not Found (text/plain, not Pulumi Cloud's JSON)",
+		},
+		{
+			name:  "404 in HTML",
+			reply: answer(http.StatusNotFound, htmlType, "<h1>Not Found</h1>"),
+			title: "Not an answer of Pulumi Cloud", texts: []string{"api_url", "proxy", "Nothing was removed from the state"},
+			cause: "404 Not Found (text/html, not Pulumi Cloud's JSON)",
+		},
+		{
+			name:  "404 in another API's JSON",
+			reply: answer(http.StatusNotFound, jsonType, `{"error":"no route"}`),
+			title: "Not an answer of Pulumi Cloud", texts: []string{"api_url"},
+			cause: "404 Not Found (application/json, not Pulumi Cloud's JSON)",
+		},
+		{
+			name:  "502 in HTML",
+			reply: answer(http.StatusBadGateway, htmlType, "<h1>Bad Gateway</h1>"),
+			title: "Not an answer of Pulumi Cloud", texts: []string{"proxy"},
+			uncertain: true, cause: "502 Bad Gateway (text/html, not Pulumi Cloud's JSON)",
+		},
+	}
+}
+
+func fewRetries(config *cloud.Config) { config.MaxRetries = 2 }
+
+// Whatever fails, the state stays what it was, and the error says what was done to which pool and what to do next.
+func TestAgentPool_failures(t *testing.T) {
+	t.Parallel()
+	for _, failure := range failures() {
+		for _, operation := range poolOperations() {
+			t.Run(failure.name+" on "+operation.name, func(t *testing.T) {
+				t.Parallel()
+				pulumi := startPulumiCloud(t, emulator.Options{})
+				c := newCore(t, pulumi, attributes{"organization": "acme"}, fewRetries)
+				pool := c.mustApply(t, c.absent(), attributes{"name": "runners"})
+				stop := pulumi.intercept("", failure.reply)
+				title, texts := failure.title, append([]string{operation.did}, failure.texts...)
+				if failure.uncertain && operation.name == "create" {
+					title, texts = "Agent pool may have been created", []string{operation.did, "Look in the console, or run this again"}
+				}
+				if failure.title == "Permission denied" {
+					texts = append(texts, operation.permission)
+				}
+
+				after, diagnostics := operation.run(t, c, pool)
+				expectError(t, diagnostics, title, append(texts, failure.cause)...)
+				want := pool
+				if operation.name == "create" {
+					want = c.absent()
+				}
+				if !after.values.Equal(want.values) {
+					t.Error("the state has changed")
+				}
+
+				stop()
+				if id := pulumi.onlyPool(t, "acme").ID; id != pool.text(t, "id") {
+					t.Error("the pool has changed")
+				}
+			})
+		}
+	}
+}
+
+// A success whose body is not the API's is no news of the pool, but one that does not exist is no success either.
+func TestAgentPool_successesThatAreNone(t *testing.T) {
+	t.Parallel()
+	for name, reply := range map[string]func(http.ResponseWriter, *http.Request, http.Handler){
+		"HTML":          answer(http.StatusOK, htmlType, "<h1>Sign in</h1>"),
+		"nothing":       answer(http.StatusOK, jsonType, ""),
+		"another JSON":  answer(http.StatusOK, jsonType, `{"status":"ok"}`),
+		"cut-off JSON":  answer(http.StatusOK, jsonType, `{"agentPools":[{"id":`),
+		"JSON of lists": answer(http.StatusOK, jsonType, `[]`),
+	} {
+		for _, operation := range poolOperations() {
+			if operation.name == "delete" {
+				continue // Its answer has no body.
+			}
+			t.Run(name+" on "+operation.name, func(t *testing.T) {
+				t.Parallel()
+				pulumi := startPulumiCloud(t, emulator.Options{})
+				c := newCore(t, pulumi, attributes{"organization": "acme"}, fewRetries)
+				pool := c.mustApply(t, c.absent(), attributes{"name": "runners"})
+				pulumi.intercept("", reply)
+				title, want := "Unexpected answer of Pulumi Cloud", pool
+				if operation.name == "create" {
+					title, want = "Agent pool may have been created", c.absent()
+				}
+				after, diagnostics := operation.run(t, c, pool)
+				expectError(t, diagnostics, title, operation.did)
+				if !after.values.Equal(want.values) {
+					t.Error("the state has changed")
+				}
+			})
+		}
+	}
+}
+
+func TestAgentPool_brokenConnections(t *testing.T) {
+	t.Parallel()
+	for _, operation := range poolOperations() {
+		t.Run(operation.name, func(t *testing.T) {
+			t.Parallel()
+			pulumi := startPulumiCloud(t, emulator.Options{})
+			c := newCore(t, pulumi, attributes{"organization": "acme"}, fewRetries)
+			pool := c.mustApply(t, c.absent(), attributes{"name": "runners"})
+			pulumi.intercept("", func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) })
+			title, want := "Pulumi Cloud can't be reached", pool
+			if operation.name == "create" {
+				title, want = "Agent pool may have been created", c.absent()
+			}
+			after, diagnostics := operation.run(t, c, pool)
+			expectError(t, diagnostics, title, operation.did)
+			if !after.values.Equal(want.values) {
+				t.Error("the state has changed")
+			}
+		})
+	}
+}
+
+func TestAgentPool_redirectsToALoginPage(t *testing.T) {
+	t.Parallel()
+	for _, operation := range poolOperations() {
+		t.Run(operation.name, func(t *testing.T) {
+			t.Parallel()
+			pulumi := startPulumiCloud(t, emulator.Options{})
+			c := newCore(t, pulumi, attributes{"organization": "acme"}, fewRetries)
+			pool := c.mustApply(t, c.absent(), attributes{"name": "runners"})
+			pulumi.intercept("", func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+				http.Redirect(w, r, "https://login.example.com/", http.StatusFound)
+			})
+			title, want := "Not an answer of Pulumi Cloud", pool
+			switch operation.name {
+			case "create":
+				want = c.absent()
+			case "read", "import by name":
+				title = "Pulumi Cloud can't be reached"
+			}
+			after, diagnostics := operation.run(t, c, pool)
+			expectError(t, diagnostics, title, operation.did, "https://login.example.com", "api_url", "access token", "not sent")
+			if !after.values.Equal(want.values) {
+				t.Error("the state has changed")
+			}
+		})
+	}
+}
+
+func TestAgentPool_unknownOrganization(t *testing.T) {
+	t.Parallel()
+	pulumi := startPulumiCloud(t, emulator.Options{})
+	c := newCore(t, pulumi, attributes{"organization": "initech"})
+	pool, diagnostics := c.apply(t.Context(), t, c.absent(), attributes{"name": "runners"})
+	expectError(t, diagnostics, "Organization not found", `"initech"`, "console's URL", "whose token this is")
+	if pool.exists() {
+		t.Error("the state holds a pool of an organization that does not exist")
+	}
+}
+
+// An organization that is gone, or that the token's owner has left, takes no pool out of the state.
+func TestAgentPool_organizationOutOfSight(t *testing.T) {
+	t.Parallel()
+	for _, operation := range poolOperations() {
+		t.Run(operation.name, func(t *testing.T) {
+			t.Parallel()
+			pulumi := startPulumiCloud(t, emulator.Options{})
+			c := newCore(t, pulumi, attributes{"organization": "acme"}, fewRetries)
+			pool := c.mustApply(t, c.absent(), attributes{"name": "runners"})
+			pool.private = nil
+			pulumi.intercept("", answer(http.StatusNotFound, jsonType, pulumiError(404, "no such organization")))
+			title, want := "Organization not found", pool
+			switch operation.name {
+			case "create":
+				want = c.absent()
+			case "update": // A refresh tells more, and comes first as a rule.
+				title = "Agent pool not found"
+			}
+			after, diagnostics := operation.run(t, c, pool)
+			expectError(t, diagnostics, title, operation.did, `"acme"`)
+			if !after.values.Equal(want.values) {
+				t.Error("the state has changed")
+			}
+		})
+	}
+}
+
+func TestAgentPool_goneAtUpdate(t *testing.T) {
+	t.Parallel()
+	pulumi := startPulumiCloud(t, emulator.Options{})
+	c := newCore(t, pulumi, attributes{"organization": "acme"})
+	pool := c.mustApply(t, c.absent(), attributes{"name": "runners"})
+	if err := pulumi.DeleteAgentPool("acme", pool.text(t, "id")); err != nil {
+		t.Fatal(err)
+	}
+	kept, diagnostics := c.apply(t.Context(), t, pool, attributes{"name": "renamed"})
+	expectError(t, diagnostics, "Agent pool not found", pool.text(t, "id"), "deleted outside Terraform", "A new plan")
+	if !kept.values.Equal(pool.values) {
+		t.Error("the state has changed")
+	}
+}
+
+func TestAgentPool_takenNameThatCanNotBeLookedUp(t *testing.T) {
+	t.Parallel()
+	pulumi := startPulumiCloud(t, emulator.Options{})
+	pulumi.mustCreate(t, "acme", "runners", "")
+	pulumi.intercept(http.MethodGet, answer(http.StatusForbidden, jsonType, pulumiError(403, "no")))
+	c := newCore(t, pulumi, attributes{"organization": "acme"})
+	_, diagnostics := c.apply(t.Context(), t, c.absent(), attributes{"name": "runners"})
+	expectError(t, diagnostics, "Agent pool exists already", "Choose another name, or import that pool")
+}
+
+func TestAgentPool_errorsOfPulumiCloudAreToldInFull(t *testing.T) {
+	t.Parallel()
+	pulumi := startPulumiCloud(t, emulator.Options{})
+	c := newCore(t, pulumi, attributes{"organization": "acme"})
+	pulumi.intercept("", answer(http.StatusBadRequest, jsonType, `{
+		"code": 400,
+		"message": "Bad Request: Metadata object store endpoint is not configured",
+		"documentationUrl": "https://www.pulumi.com/docs/self-hosted/",
+		"errors": [{"resource": "AgentPool", "attribute": "name", "errorType": "invalid", "customMessage": "too plain"}]
+	}`))
+	_, diagnostics := c.apply(t.Context(), t, c.absent(), attributes{"name": "runners"})
+	requests := pulumi.Requests()
+	expectError(t, diagnostics, "Request refused",
+		"Metadata object store endpoint is not configured",
+		"See https://www.pulumi.com/docs/self-hosted/",
+		"- AgentPool: name: invalid: too plain",
+		"(request "+requests[len(requests)-1].RequestID+")")
+}
+
+func TestAgentPool_errorsRevealNoSecretAndCommandNoTerminal(t *testing.T) {
+	t.Parallel()
+	pulumi := startPulumiCloud(t, emulator.Options{})
+	const poolToken = "pul-fedcba9876543210fedcba9876543210fedcba98"
+	pulumi.intercept("", answer(http.StatusBadRequest, jsonType,
+		`{"code":400,"message":"Bad Request: token `+accessToken+` and `+poolToken+` \u001b[2J\u0007 gone"}`))
+	c := newCore(t, pulumi, attributes{"organization": "acme"})
+	_, diagnostics := c.apply(t.Context(), t, c.absent(), attributes{"name": "runners"})
+	expectError(t, diagnostics, "Request refused", "(redacted) and (redacted)")
+	for _, hidden := range []string{accessToken, poolToken, "\x1b", "\a"} {
+		if strings.Contains(diagnosticsText(diagnostics), hidden) {
+			t.Error("the error shows what it must not")
+		}
+	}
+}
+
+func TestAgentPool_tooManyRequests(t *testing.T) {
+	t.Parallel()
+	tooMany := func(retryAfter string) func(http.ResponseWriter, *http.Request, http.Handler) {
+		return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+			w.Header().Set("Content-Type", jsonType)
+			if retryAfter != "" {
+				w.Header().Set("Retry-After", retryAfter)
+			}
+			w.WriteHeader(http.StatusTooManyRequests)
+			_, _ = io.WriteString(w, pulumiError(429, "slow down"))
+		}
+	}
+	for _, operation := range poolOperations() {
+		t.Run("for ever on "+operation.name, func(t *testing.T) {
+			t.Parallel()
+			pulumi := startPulumiCloud(t, emulator.Options{})
+			c := newCore(t, pulumi, attributes{"organization": "acme"}, fewRetries)
+			pool := c.mustApply(t, c.absent(), attributes{"name": "runners"})
+			pulumi.intercept("", tooMany(""))
+			after, diagnostics := operation.run(t, c, pool)
+			expectError(t, diagnostics, "Too many requests", operation.did, "attempt 3", "-parallelism", "max_retries")
+			if operation.name == "create" && after.exists() || operation.name != "create" && !after.values.Equal(pool.values) {
+				t.Error("the state has changed")
+			}
+		})
+		t.Run("for an hour on "+operation.name, func(t *testing.T) {
+			t.Parallel()
+			pulumi := startPulumiCloud(t, emulator.Options{})
+			c := newCore(t, pulumi, attributes{"organization": "acme"})
+			pool := c.mustApply(t, c.absent(), attributes{"name": "runners"})
+			pulumi.intercept("", tooMany("3600"))
+			_, diagnostics := operation.run(t, c, pool)
+			expectError(t, diagnostics, "Too many requests", "asks to wait 1h0m0s")
+		})
+		t.Run("once on "+operation.name, func(t *testing.T) {
+			t.Parallel()
+			pulumi := startPulumiCloud(t, emulator.Options{})
+			c := newCore(t, pulumi, attributes{"organization": "acme"})
+			pool := c.mustApply(t, c.absent(), attributes{"name": "runners"})
+			times := make(chan func(http.ResponseWriter, *http.Request, http.Handler), 2)
+			times <- tooMany("")
+			times <- tooMany(time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat)) // over already
+			pulumi.intercept("", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				select {
+				case refuse := <-times:
+					refuse(w, r, next)
+				default:
+					next.ServeHTTP(w, r)
+				}
+			})
+			_, diagnostics := operation.run(t, c, pool)
+			expectNoError(t, diagnostics)
+		})
+	}
+}
+
+// A request that fails now and then is repeated where that is safe, and nobody notices.
+func TestAgentPool_failuresThatPass(t *testing.T) {
+	t.Parallel()
+	for _, operation := range poolOperations() {
+		for name, fail := range map[string]func(http.ResponseWriter, *http.Request, http.Handler){
+			"503 before it took effect": answer(http.StatusServiceUnavailable, jsonType, pulumiError(503, "later")),
+			"answer lost":               loseAnswer,
+		} {
+			if operation.name == "create" && name == "answer lost" {
+				continue // Its token is lost as well, which has tests of its own.
+			}
+			t.Run(fmt.Sprintf("%s on %s", name, operation.name), func(t *testing.T) {
+				t.Parallel()
+				pulumi := startPulumiCloud(t, emulator.Options{})
+				c := newCore(t, pulumi, attributes{"organization": "acme"})
+				pool := c.mustApply(t, c.absent(), attributes{"name": "runners"})
+				first := make(chan struct{}, 1)
+				first <- struct{}{}
+				pulumi.intercept("", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+					select {
+					case <-first:
+						fail(w, r, next)
+					default:
+						next.ServeHTTP(w, r)
+					}
+				})
+				after, diagnostics := operation.run(t, c, pool)
+				expectNoError(t, diagnostics)
+				if pools := pulumi.AgentPools("acme"); operation.name == "delete" && (len(pools) > 0 || after.exists()) {
+					t.Error("the pool was not deleted")
+				}
+				if operation.name == "create" && !pulumi.TokenMatches("acme", after.text(t, "id"), after.text(t, "token")) {
+					t.Error("the state does not hold the token of the pool that was created")
+				}
+				if operation.name == "update" && after.text(t, "name") != "renamed" {
+					t.Error("the state does not have the new name")
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package provider_test
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/cloud"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/provider"
+)
+
+const accessToken = "pul-0123456789abcdef0123456789abcdef01234567"
+
+// TestMain keeps whoever runs the tests out of them: their credentials, their default organization, their Pulumi Cloud.
+func TestMain(m *testing.M) {
+	if isProviderProcess() {
+		if err := serveAsProcess(); err != nil {
+			panic(err)
+		}
+		return
+	}
+	home, err := os.MkdirTemp("", "pulumi-home-")
+	if err != nil {
+		panic(err)
+	}
+	for name, value := range map[string]string{
+		"PULUMI_HOME": home, "PULUMI_CREDENTIALS_PATH": "", "PULUMI_ACCESS_TOKEN": "", "PULUMI_BACKEND_URL": "",
+		"PULUMI_DEFAULT_ORGANIZATION": "",
+	} {
+		if err := os.Setenv(name, value); err != nil {
+			panic(err)
+		}
+	}
+	code := m.Run()
+	_ = os.RemoveAll(home)
+	os.Exit(code)
+}
+
+// pulumiCloud is an emulator that listens for one test.
+type pulumiCloud struct {
+	*emulator.Server
+
+	url string
+}
+
+// startPulumiCloud starts an emulator. Its organizations are acme, the user's default, and globex, unless the options
+// say otherwise.
+func startPulumiCloud(t *testing.T, options emulator.Options) pulumiCloud {
+	t.Helper()
+	options.AccessToken = accessToken
+	if options.Organizations == nil {
+		options.Organizations = []string{"acme", "globex"}
+	}
+	server, err := emulator.New(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := httptest.NewServer(server)
+	t.Cleanup(func() {
+		listener.Close()
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return pulumiCloud{Server: server, url: listener.URL}
+}
+
+// config returns a provider block for this emulator, with further arguments, followed by the rest of a configuration.
+func (c pulumiCloud) config(arguments, rest string) string {
+	return fmt.Sprintf(`
+provider "pulumicloud" {
+  api_url      = %q
+  access_token = %q
+  %s
+}
+%s`, c.url, accessToken, arguments, rest)
+}
+
+// factories serve the provider from within the test, with retries that do not keep it waiting.
+func factories(options ...provider.Option) map[string]func() (tfprotov6.ProviderServer, error) {
+	options = append([]provider.Option{impatient}, options...)
+	return map[string]func() (tfprotov6.ProviderServer, error){
+		"pulumicloud": providerserver.NewProtocol6WithError(provider.New("test", options...)()),
+	}
+}
+
+// impatient makes retries follow each other without keeping a test waiting.
+func impatient(config *cloud.Config) {
+	config.RetryWaitMin, config.RetryWaitMax = time.Millisecond, 2*time.Millisecond
+}
