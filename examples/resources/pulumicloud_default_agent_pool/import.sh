@@ -1,0 +1,2 @@
+# The organization's name
+terraform import pulumicloud_default_agent_pool.example acme
