@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/cloud"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
@@ -25,21 +26,19 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	home, err := os.MkdirTemp("", "pulumi-home-")
-	if err != nil {
-		panic(err)
+	nobodys := map[string]string{
+		"PULUMI_HOME": "/nonexistent", "PULUMI_CREDENTIALS_PATH": "", "PULUMI_DEFAULT_ORGANIZATION": "",
 	}
-	for name, value := range map[string]string{
-		"PULUMI_HOME": home, "PULUMI_CREDENTIALS_PATH": "", "PULUMI_ACCESS_TOKEN": "", "PULUMI_BACKEND_URL": "",
-		"PULUMI_DEFAULT_ORGANIZATION": "",
-	} {
+	if liveOrganization() == "" {
+		nobodys["PULUMI_ACCESS_TOKEN"], nobodys["PULUMI_BACKEND_URL"] = "", ""
+	}
+	for name, value := range nobodys {
 		if err := os.Setenv(name, value); err != nil {
 			panic(err)
 		}
 	}
-	code := m.Run()
-	_ = os.RemoveAll(home)
-	os.Exit(code)
+	resource.AddTestSweepers("pulumicloud_agent_pool", &resource.Sweeper{Name: "pulumicloud_agent_pool", F: sweepAgentPools})
+	resource.TestMain(m)
 }
 
 // pulumiCloud is an emulator that listens for one test.
