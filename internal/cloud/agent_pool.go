@@ -306,7 +306,7 @@ func (c *Client) UpdateAgentPool(
 func decodeUpdated(answer *answer, id string) (AgentPool, error) {
 	var body struct {
 		Name        *string `json:"name"`
-		Description string  `json:"description"`
+		Description *string `json:"description"`
 	}
 	if err := answer.decode(&body); err != nil {
 		return AgentPool{}, err
@@ -314,7 +314,10 @@ func decodeUpdated(answer *answer, id string) (AgentPool, error) {
 	if err := requireFields(answer, "", &id, body.Name); err != nil {
 		return AgentPool{}, err
 	}
-	return AgentPool{ID: id, Name: *body.Name, Description: body.Description}, nil
+	if body.Description == nil {
+		return AgentPool{}, answer.errorf("description", "is missing")
+	}
+	return AgentPool{ID: id, Name: *body.Name, Description: *body.Description}, nil
 }
 
 func (u AgentPoolUpdate) matches(pool *AgentPoolDetail) bool {

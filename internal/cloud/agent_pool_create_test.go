@@ -214,7 +214,7 @@ func TestConflictAfterALostAnswer(t *testing.T) {
 		expect func(*testing.T, error)
 	}{
 		"shows at once": {inTurn(listOf(now), mine), expectTokenLost},
-		"shows late":    {inTurn(listOf(now), listOf(now), listOf(now), mine), expectTokenLost},
+		"shows late":    {first(3, listOf(now), mine), expectTokenLost},
 		"never shows": {listOf(now), func(t *testing.T, err error) {
 			t.Helper()
 			var unknown *cloud.UnknownOutcomeError
@@ -243,7 +243,7 @@ func TestCreateRetryBudget(t *testing.T) {
 	for maxRetries := range 4 {
 		for name, handler := range map[string]http.HandlerFunc{
 			"lost":                 drop,
-			"lost or rate-limited": inTurn(refuse(429), drop, refuse(429), drop),
+			"lost or rate-limited": inTurn(refuse(429), drop, inTurn(refuse(429), drop)),
 		} {
 			t.Run(fmt.Sprint(name, " ", maxRetries), func(t *testing.T) {
 				t.Parallel()

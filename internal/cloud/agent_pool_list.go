@@ -57,11 +57,12 @@ func (c *Client) ReadAgentPool(ctx context.Context, organization, id string) (Ag
 }
 
 // dooms tells whether a list failed in a way that no request to the same organization can escape: nobody answered,
-// the access token is not valid, the organization is not there (where a GET would say "not found" of the pool).
+// the access token is not valid or can't be had, the organization is not there (where a GET would say "not found" of the pool).
 func dooms(err error) bool {
 	var transport *TransportError
+	var authentication *AuthenticationError
 	var organization *OrganizationNotFoundError
 	var argument *ArgumentError
-	return errors.As(err, &transport) && !transport.Uncertain ||
+	return errors.As(err, &transport) && !transport.Uncertain || errors.As(err, &authentication) ||
 		errors.As(err, &organization) || errors.As(err, &argument) || hasStatus(err, http.StatusUnauthorized)
 }

@@ -155,7 +155,7 @@ func TestListTakenDuringAWriteIsNotKept(t *testing.T) {
 			t.Parallel()
 			arrived, release := make(chan struct{}), make(chan struct{})
 			server := newServer(t, byMethod(t, map[string]http.HandlerFunc{
-				"GET": inTurn(answer(http.StatusOK, onePool), answer(http.StatusOK, onePool), answer(http.StatusOK, renamed)),
+				"GET": first(2, answer(http.StatusOK, onePool), answer(http.StatusOK, renamed)),
 				write.method: func(w http.ResponseWriter, r *http.Request) {
 					close(arrived)
 					<-release

@@ -40,8 +40,10 @@ const (
 type Config struct {
 	// BaseURL is what stands before "/api", as [ParseBaseURL] returns it.
 	BaseURL *url.URL
-	// AccessToken authenticates every request.
+	// AccessToken authenticates every request, unless Tokens is set.
 	AccessToken string
+	// Tokens provides the access token where it does not stay the same.
+	Tokens TokenSource
 	// UserAgent names the program to the server.
 	UserAgent string
 	// RootCAs are the certificate authorities to trust; nil means the system's.
@@ -85,6 +87,9 @@ func New(config Config) *Client {
 	if config.RetryWaitMax == 0 {
 		config.RetryWaitMax = defaultRetryWaitMax
 	}
+	if config.Tokens == nil {
+		config.Tokens = StaticToken(config.AccessToken)
+	}
 	if config.Logger == nil {
 		config.Logger = func(context.Context) hclog.Logger { return hclog.NewNullLogger() }
 	}
@@ -122,6 +127,10 @@ type call struct {
 	maxRetries int
 	// maxBody bounds a successful answer, in bytes.
 	maxBody int64
+	// anonymous calls carry no access token.
+	anonymous bool
+	// repeatable tells that a POST does no harm when it is carried out twice.
+	repeatable bool
 }
 
 // answer is a successful response.
@@ -136,7 +145,7 @@ type answer struct {
 }
 
 // do sends a call, again where that is safe, until it is answered. The error is an *[APIError], a
-// *[TransportError] or an *[ArgumentError].
+// *[TransportError] or an *[AuthenticationError].
 func (c *Client) do(ctx context.Context, o call) (*answer, error) {
 	answer, _, err := c.doCounting(ctx, o)
 	return answer, err
@@ -144,6 +153,31 @@ func (c *Client) do(ctx context.Context, o call) (*answer, error) {
 
 // doCounting is do, and tells how often the request was sent.
 func (c *Client) doCounting(ctx context.Context, o call) (*answer, int, error) {
+	if o.anonymous {
+		return c.send(ctx, o, "")
+	}
+	token, err := c.config.Tokens.accessToken(ctx, c, "")
+	if err != nil {
+		return nil, 0, &AuthenticationError{Err: err}
+	}
+	answer, attempts, err := c.send(ctx, o, token)
+	if !hasStatus(err, http.StatusUnauthorized) {
+		return answer, attempts, err
+	}
+	// A request with a token that was refused was not carried out.
+	renewed, renewalErr := c.config.Tokens.accessToken(ctx, c, token)
+	switch {
+	case renewalErr != nil:
+		return nil, attempts, &AuthenticationError{Err: renewalErr}
+	case renewed == token:
+		return nil, attempts, err
+	}
+	answer, more, err := c.send(ctx, o, renewed)
+	return answer, attempts + more, err
+}
+
+// send is do with a given access token.
+func (c *Client) send(ctx context.Context, o call, token string) (*answer, int, error) {
 	target := c.url(o)
 	endpoint := Endpoint{Method: o.method, Path: target.EscapedPath()}
 
@@ -161,7 +195,9 @@ func (c *Client) doCounting(ctx context.Context, o call) (*answer, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	req.Header.Set("Authorization", "token "+c.config.AccessToken)
+	if !o.anonymous {
+		req.Header.Set("Authorization", "token "+token)
+	}
 	req.Header.Set("Accept", "application/vnd.pulumi+9")
 	req.Header.Set("X-Pulumi-Source", "provider")
 	if c.config.UserAgent != "" {
@@ -205,14 +241,12 @@ func (c *Client) doCounting(ctx context.Context, o call) (*answer, int, error) {
 // url escapes each segment of the call's path by itself, so that none can become another path.
 func (c *Client) url(o call) *url.URL {
 	target := *c.config.BaseURL
-	var plain strings.Builder
-	plain.WriteString(strings.TrimSuffix(target.Path, "/"))
-	escaped := strings.TrimSuffix(target.EscapedPath(), "/")
+	plain := append([]string{strings.TrimSuffix(target.Path, "/")}, o.path...)
+	escaped := []string{strings.TrimSuffix(target.EscapedPath(), "/")}
 	for _, segment := range o.path {
-		plain.WriteString("/" + segment)
-		escaped += "/" + url.PathEscape(segment)
+		escaped = append(escaped, url.PathEscape(segment))
 	}
-	target.Path, target.RawPath = plain.String(), escaped
+	target.Path, target.RawPath = strings.Join(plain, "/"), strings.Join(escaped, "/")
 	target.RawQuery = o.query.Encode()
 	return &target
 }

@@ -216,7 +216,7 @@ func readPulumiFile(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	data, err := io.ReadAll(io.LimitReader(file, maxPulumiFileSize+1))
 	if err != nil {
 		return nil, err

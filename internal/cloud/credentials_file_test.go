@@ -293,23 +293,15 @@ var contentFreeError = regexp.MustCompile(
 // file is free of the file's content.
 func requireSettingsError(t *testing.T, err error) {
 	t.Helper()
-	{
-		var errCase0 *cloud.InvalidURLError
-		var errCase1 *cloud.DIYBackendError
-		var errCase2 *cloud.MissingTokenError
-		var errCase3 *cloud.InvalidTokenError
-		var errCase4 *cloud.EncryptedCredentialsError
-		var errCase5 *cloud.CredentialsFileError
-		var errCase6 *cloud.ConfigFileError
-		switch {
-		case errors.As(err, &errCase0), errors.As(err, &errCase1), errors.As(err, &errCase2), errors.As(err, &errCase3), errors.As(err, &errCase4):
-		case errors.As(err, &errCase5), errors.As(err, &errCase6):
-			if cause := errors.Unwrap(err); !contentFreeError.MatchString(cause.Error()) {
-				t.Errorf("the cause may hold content of the file: %v", cause)
-			}
-		default:
-			t.Errorf("unexpected error type %T", err)
+	switch any(err).(type) { // an error that wraps one of them is none of them
+	case *cloud.InvalidURLError, *cloud.DIYBackendError, *cloud.MissingTokenError, *cloud.InvalidTokenError,
+		*cloud.EncryptedCredentialsError:
+	case *cloud.CredentialsFileError, *cloud.ConfigFileError:
+		if cause := errors.Unwrap(err); !contentFreeError.MatchString(cause.Error()) {
+			t.Errorf("the cause may hold content of the file: %v", cause)
 		}
+	default:
+		t.Errorf("unexpected error type %T", err)
 	}
 }
 

@@ -98,7 +98,8 @@ func FuzzDecodeDetail(f *testing.F) {
 	for _, body := range []string{
 		`{"id":"1","name":"a","description":"","created":1767225600000,"agents":[{"version":"2.0","hostname":"h","ip":"::1",` +
 			`"pid":"7","lastSeen":1767225600000,"status":"online"}]}`,
-		`{"id":"1","name":"a"}`, `{"id":"1","name":"a","agents":null}`, `{"id":"1","name":"a","agents":[{"pid":7}]}`, `{"id":"2","name":"a"}`,
+		`{"id":"1","name":"a"}`, `{"id":"1","name":"a","agents":null}`, `{"id":"1","name":"a","agents":[{"pid":7}]}`,
+		`{"id":"2","name":"a"}`,
 		`{"id":"1"}`, `{"id":null,"name":null}`, `{"ID":"1","NAME":"a"}`, `{"id":"1","name":"a","agents":{}}`, `[]`, ``, `{`,
 		`{"id":"1","name":"a","agents":[{}, null]}`, `{"id":"1","name":"a","created":{}}`,
 	} {

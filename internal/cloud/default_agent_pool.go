@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 )
@@ -10,13 +11,13 @@ import (
 // back to the Pulumi-hosted pool (PATCH /api/orgs/{org}).
 //
 // Errors: *[AgentPoolNotFoundError] if the organization has no such pool, *[OrganizationNotFoundError], *[APIError],
-// *[TransportError], *[ArgumentError], and the context's.
+// *[TransportError], *[ResponseError], *[ArgumentError], and the context's.
 func (c *Client) SetDefaultAgentPool(ctx context.Context, organization, id string) error {
 	if err := checkSegment("organization", organization); err != nil {
 		return err
 	}
 	defer c.lists.write(organization)()
-	_, err := c.do(ctx, call{
+	answer, err := c.do(ctx, call{
 		method: http.MethodPatch, path: []string{"api", "orgs", organization},
 		body: struct {
 			ID string `json:"setDefaultAgentPoolID"`
@@ -24,6 +25,9 @@ func (c *Client) SetDefaultAgentPool(ctx context.Context, organization, id strin
 		maxRetries: c.config.MaxRetries, maxBody: maxBodyBytes,
 	})
 	switch {
+	case err == nil && len(answer.body) > 0 && !json.Valid(answer.body):
+		// A proxy's page is a success by its status, too. What Pulumi Cloud puts into the answer is not described.
+		return answer.errorf("", "is not JSON (Content-Type %q, %d bytes)", answer.contentType, len(answer.body))
 	case hasStatus(err, http.StatusNotFound):
 		return &OrganizationNotFoundError{Organization: organization, Err: err}
 	case hasStatus(err, http.StatusBadRequest) && id != "":

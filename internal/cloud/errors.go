@@ -78,8 +78,8 @@ func statusText(code int) string {
 	return fmt.Sprintf("status %d", code)
 }
 
-// TransportError is a request without a whole answer: no connection, a time-out, a connection cut, a redirect to
-// another host. It wraps the cause, [context.Canceled] among others.
+// TransportError is a request without a whole answer: no connection, a time-out, a connection cut. It wraps the cause,
+// [context.Canceled] among others.
 type TransportError struct {
 	Endpoint Endpoint
 	// Attempts is how often the request was sent.
@@ -216,18 +216,11 @@ func (e *UnknownOutcomeError) Unwrap() []error {
 	return []error{e.Err, e.LookupErr}
 }
 
-// redirectError is a redirect that is not followed, since the access token would travel with it.
-type redirectError struct {
-	// host is where it leads, empty if there were too many.
-	host string
-}
+// AuthenticationError is an access token that could not be had, so that a request was not sent. It does not unwrap to its
+// cause: what was answered to the exchange of a token says nothing about the request.
+type AuthenticationError struct{ Err error }
 
-func (e *redirectError) Error() string {
-	if e.host == "" {
-		return fmt.Sprintf("more than %d redirects", maxRedirects)
-	}
-	return fmt.Sprintf("redirected to %s, which is not sent the access token", e.host)
-}
+func (e *AuthenticationError) Error() string { return e.Err.Error() }
 
 // mayHaveTakenEffect tells whether the request behind a failed call may have been carried out.
 func mayHaveTakenEffect(err error) bool {

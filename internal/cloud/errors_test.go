@@ -24,7 +24,10 @@ import (
 
 func TestAPIErrors(t *testing.T) {
 	t.Parallel()
-	const asked = "GET /api/orgs/acme/agent-pools/" + poolID + ": "
+	const (
+		asked       = "GET /api/orgs/acme/agent-pools/" + poolID + ": "
+		foreignJSON = "403 Forbidden (application/json, not Pulumi Cloud's JSON) (request r-1)"
+	)
 	for name, test := range map[string]struct {
 		contentType, body string
 		want              cloud.APIError
@@ -38,20 +41,32 @@ func TestAPIErrors(t *testing.T) {
 				FromPulumi: true, Message: "Forbidden: no", DocumentationURL: "https://www.pulumi.com/docs", ContentType: "application/json",
 				Details: []cloud.ErrorDetail{{Resource: "AgentPool", Attribute: "name", Type: "invalid", Message: "too long"}},
 			},
-			"403 Forbidden: Forbidden: no (request r-1)",
+			"403 Forbidden: no (request r-1)",
 		},
-		"HTML":       {"text/html", "<html>", cloud.APIError{ContentType: "text/html"}, "403 Forbidden (text/html, not Pulumi Cloud's JSON) (request r-1)"},
-		"plain text": {"text/plain", "no", cloud.APIError{ContentType: "text/plain"}, "403 Forbidden (text/plain, not Pulumi Cloud's JSON) (request r-1)"},
-		"other JSON": {"application/json", `{"error":"forbidden"}`, cloud.APIError{ContentType: "application/json"}, "403 Forbidden (application/json, not Pulumi Cloud's JSON) (request r-1)"},
-		"JSON array": {"application/json", `[{"code":403,"message":"no"}]`, cloud.APIError{ContentType: "application/json"}, "403 Forbidden (application/json, not Pulumi Cloud's JSON) (request r-1)"},
-		"other code": {"application/json", `{"code":404,"message":"no"}`, cloud.APIError{ContentType: "application/json"}, "403 Forbidden (application/json, not Pulumi Cloud's JSON) (request r-1)"},
-		"no message": {"application/json", `{"code":403}`, cloud.APIError{ContentType: "application/json"}, "403 Forbidden (application/json, not Pulumi Cloud's JSON) (request r-1)"},
+		"HTML": {
+			"text/html", "<html>",
+			cloud.APIError{ContentType: "text/html"},
+			"403 Forbidden (text/html, not Pulumi Cloud's JSON) (request r-1)",
+		},
+		"plain text": {
+			"text/plain", "no",
+			cloud.APIError{ContentType: "text/plain"},
+			"403 Forbidden (text/plain, not Pulumi Cloud's JSON) (request r-1)",
+		},
+		"other JSON": {"application/json", `{"error":"forbidden"}`, cloud.APIError{ContentType: "application/json"}, foreignJSON},
+		"JSON array": {
+			"application/json", `[{"code":403,"message":"no"}]`,
+			cloud.APIError{ContentType: "application/json"},
+			foreignJSON,
+		},
+		"other code": {"application/json", `{"code":404,"message":"no"}`, cloud.APIError{ContentType: "application/json"}, foreignJSON},
+		"no message": {"application/json", `{"code":403}`, cloud.APIError{ContentType: "application/json"}, foreignJSON},
 		"mistyped details": {
 			"application/json", `{"code":403,"message":"no","errors":"many"}`,
 			cloud.APIError{FromPulumi: true, Message: "no", ContentType: "application/json"},
 			"403 Forbidden: no (request r-1)",
 		},
-		"truncated": {"application/json", `{"code":403,"message":"no"`, cloud.APIError{ContentType: "application/json"}, "403 Forbidden (application/json, not Pulumi Cloud's JSON) (request r-1)"},
+		"truncated": {"application/json", `{"code":403,"message":"no"`, cloud.APIError{ContentType: "application/json"}, foreignJSON},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -91,7 +106,7 @@ func TestErrorTextsAreBoundedAndHarmless(t *testing.T) {
 		w.Header().Set("X-Pulumi-Request-ID", strings.Repeat("long ", 2000))
 		w.Header().Set("X-Pulumi-Warning", "\u009b2J"+strings.Repeat("long ", 2000))
 		w.WriteHeader(http.StatusBadRequest)
-		fmt.Fprintf(w, `{"code":400,"message":%s,"documentationUrl":%s,"errors":[%s{}]}`, quoted, quoted, details)
+		_, _ = fmt.Fprintf(w, `{"code":400,"message":%s,"documentationUrl":%s,"errors":[%s{}]}`, quoted, quoted, details)
 	})
 	ctx, warnings := cloud.WithWarnings(t.Context())
 	callErr := newClient(t, server.URL).DeleteAgentPool(ctx, "acme", poolID, false)
@@ -187,7 +202,9 @@ func TestEchoedSecretsAreNotShown(t *testing.T) {
 				for spelling, text := range spellings(secret) {
 					server := newServer(t, echo(text))
 					var log bytes.Buffer
-					logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: &log, Mutex: &sync.Mutex{}, JSONFormat: spelling == "plain"})
+					logger := hclog.New(&hclog.LoggerOptions{
+						Level: hclog.Trace, Output: &log, Mutex: &sync.Mutex{}, JSONFormat: spelling == "plain",
+					})
 					client := newClient(t, server.URL, func(c *cloud.Config) {
 						c.MaxRetries = 1
 						c.Logger = func(context.Context) hclog.Logger { return logger }

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"unicode"
 	"unicode/utf8"
 )
@@ -34,23 +37,43 @@ var pulumiToken = regexp.MustCompile(`pul-[0-9A-Fa-f]{8,}|(?:cHVsL|B1bC[01]|wdWw
 // redactor makes what a server sent safe to show: without the secrets that it may echo, and without what a
 // terminal would obey.
 type redactor struct {
-	known *strings.Replacer
+	known atomic.Pointer[regexp.Regexp]
+
+	mu            sync.Mutex
+	plain, base64 []string // the forms of what is known, as patterns
 }
 
 // newRedactor knows the given secrets in the forms in which they are likely to be echoed.
 func newRedactor(secrets ...string) *redactor {
-	var pairs []string
+	r := &redactor{}
 	for _, secret := range secrets {
-		if secret == "" {
-			continue
-		}
-		forms := []string{secret, url.QueryEscape(secret), url.PathEscape(secret)}
-		forms = append(forms, base64Forms(secret)...)
-		for _, form := range forms {
-			pairs = append(pairs, form, redacted)
-		}
+		r.learn(secret)
 	}
-	return &redactor{known: strings.NewReplacer(pairs...)}
+	return r
+}
+
+// learn adds a secret, unless it is known already.
+func (r *redactor) learn(secret string) {
+	if secret == "" {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if slices.Contains(r.plain, regexp.QuoteMeta(secret)) {
+		return
+	}
+	for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret)} {
+		r.plain = append(r.plain, regexp.QuoteMeta(form))
+	}
+	for _, form := range base64Forms(secret) {
+		r.base64 = append(r.base64, regexp.QuoteMeta(form))
+	}
+	pattern := strings.Join(r.plain, "|")
+	if len(r.base64) > 0 {
+		// The characters beside it hold a part of the secret, too.
+		pattern += "|[0-9A-Za-z+/_-]{0,4}(?:" + strings.Join(r.base64, "|") + ")[0-9A-Za-z+/_=-]{0,4}"
+	}
+	r.known.Store(regexp.MustCompile(pattern))
 }
 
 // base64Forms returns what every base64 text that has the secret somewhere in it has in it. Which characters stand
@@ -72,7 +95,10 @@ func base64Forms(secret string) []string {
 
 // secrets replaces the known secrets and everything that has the shape of a Pulumi token.
 func (r *redactor) secrets(text string) string {
-	return pulumiToken.ReplaceAllString(r.known.Replace(text), redacted)
+	if known := r.known.Load(); known != nil {
+		text = known.ReplaceAllLiteralString(text, redacted)
+	}
+	return pulumiToken.ReplaceAllLiteralString(text, redacted)
 }
 
 // clean returns a server's text in one line of bounded length, without secrets, control characters, terminal

@@ -44,8 +44,8 @@ func TestCleanRemovesSecrets(t *testing.T) {
 	for _, secret := range []string{ownToken, otherToken, `s3cr3t/with+odd&"chars" ü`} {
 		r := newRedactor(ownToken, `s3cr3t/with+odd&"chars" ü`)
 		forms := map[string]string{
-			"plain": secret, "query": url.QueryEscape(secret), "path": url.PathEscape(secret), "URL": "https://x/?t=" + url.QueryEscape(secret),
-			"header": "Authorization: token " + secret,
+			"plain": secret, "query": url.QueryEscape(secret), "path": url.PathEscape(secret),
+			"URL": "https://x/?t=" + url.QueryEscape(secret), "header": "Authorization: token " + secret,
 		}
 		for preceding := range 7 {
 			for following := range 4 {

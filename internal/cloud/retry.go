@@ -86,7 +86,7 @@ func (x *exchange) shouldRetry(ctx context.Context, resp *http.Response, err err
 // retryable tells whether the attempt may be repeated: after 429 always, since it was not carried out; after a
 // failure only where carrying it out twice does no harm or where it never left this machine.
 func (x *exchange) retryable(resp *http.Response, err error) bool {
-	idempotent := x.call.method != http.MethodPost
+	idempotent := x.call.method != http.MethodPost || x.call.repeatable
 	if err != nil {
 		return !permanent(err) && (idempotent || !x.sent)
 	}
@@ -102,11 +102,10 @@ func (x *exchange) retryable(resp *http.Response, err error) bool {
 }
 
 // permanent tells the failures that another attempt can't mend: a certificate that is not trusted, plain HTTP
-// behind https, a redirect that is not followed, an answer without an end.
+// behind https, redirects without an end, an answer without an end.
 func permanent(err error) bool {
 	var certificate *tls.CertificateVerificationError
-	var redirect *redirectError
-	return errors.As(err, &certificate) || errors.As(err, &redirect) ||
+	return errors.As(err, &certificate) || errors.Is(err, errTooManyRedirects) ||
 		errors.Is(err, http.ErrSchemeMismatch) || errors.Is(err, errBodyTooLarge)
 }
 

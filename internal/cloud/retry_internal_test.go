@@ -51,8 +51,8 @@ func TestRetryAfter(t *testing.T) {
 
 func TestBackoffIsExponentialAndBounded(t *testing.T) {
 	t.Parallel()
-	for attempt, most := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
-		most *= time.Second
+	for attempt, seconds := range []int{1, 2, 4, 8, 16, 30, 30} {
+		most := time.Duration(seconds) * time.Second
 		for range 100 {
 			if got := backoff(time.Second, 30*time.Second, attempt); got < most/2 || got > most {
 				t.Fatalf("attempt %d: got %s, want between %s and %s", attempt, got, most/2, most)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -38,8 +39,8 @@ type server struct {
 	log []request
 }
 
-func newUnstartedServer(t testing.TB, handler http.HandlerFunc) *server {
-	t.Helper()
+func newUnstartedServer(tb testing.TB, handler http.HandlerFunc) *server {
+	tb.Helper()
 	s := &server{}
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body) // A cancelled client cuts its body off.
@@ -50,13 +51,13 @@ func newUnstartedServer(t testing.TB, handler http.HandlerFunc) *server {
 		handler(w, r)
 	}))
 	s.Config.ErrorLog = hclog.NewNullLogger().StandardLogger(&hclog.StandardLoggerOptions{})
-	t.Cleanup(s.Close)
+	tb.Cleanup(s.Close)
 	return s
 }
 
-func newServer(t testing.TB, handler http.HandlerFunc) *server {
-	t.Helper()
-	s := newUnstartedServer(t, handler)
+func newServer(tb testing.TB, handler http.HandlerFunc) *server {
+	tb.Helper()
+	s := newUnstartedServer(tb, handler)
 	s.Start()
 	return s
 }
@@ -95,11 +96,11 @@ func (s *server) expectCounts(t *testing.T, want map[string]int) {
 }
 
 // newClient returns a client of the server with short waits.
-func newClient(t testing.TB, address string, change ...func(*cloud.Config)) *cloud.Client {
-	t.Helper()
+func newClient(tb testing.TB, address string, change ...func(*cloud.Config)) *cloud.Client {
+	tb.Helper()
 	base, err := url.Parse(address)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	config := cloud.Config{
 		BaseURL:        base,
@@ -115,7 +116,7 @@ func newClient(t testing.TB, address string, change ...func(*cloud.Config)) *clo
 		change(&config)
 	}
 	client := cloud.New(config)
-	t.Cleanup(client.Close)
+	tb.Cleanup(client.Close)
 	return client
 }
 
@@ -177,6 +178,11 @@ func inTurn(handlers ...http.HandlerFunc) http.HandlerFunc {
 		mu.Unlock()
 		handler(w, r)
 	}
+}
+
+// first answers the first n requests by handler, and all that are left by next.
+func first(n int, handler, next http.HandlerFunc) http.HandlerFunc {
+	return inTurn(append(slices.Repeat([]http.HandlerFunc{handler}, n), next)...)
 }
 
 // byMethod answers each method by its own handler; for "DETAIL", that is a GET of one pool.
@@ -249,6 +255,14 @@ func operations() []operation {
 			answer: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
 			call: func(ctx context.Context, c *cloud.Client) error {
 				return c.DeleteAgentPool(ctx, "acme", poolID, false)
+			},
+		},
+		{
+			name: "set the default pool", method: http.MethodPatch, uri: "/api/orgs/acme",
+			body:   `{"setDefaultAgentPoolID":"` + poolID + `"}`,
+			answer: answer(http.StatusOK, `{}`),
+			call: func(ctx context.Context, c *cloud.Client) error {
+				return c.SetDefaultAgentPool(ctx, "acme", poolID)
 			},
 		},
 		{

@@ -16,10 +16,10 @@ func TestSharedReadServesAllWhoAsk(t *testing.T) {
 		reads := sharedReads[int]{now: time.Now}
 		fetches := 0
 		release := make(chan struct{})
-		fetch := func(context.Context) (int, error) {
+		fetch := func(ctx context.Context) (int, error) {
 			fetches++
 			<-release
-			return fetches, nil
+			return fetches, ctx.Err()
 		}
 		var group sync.WaitGroup
 		for range 100 {
@@ -112,10 +112,10 @@ func TestWriteOutdatesWhatIsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reads := sharedReads[string]{now: time.Now}
 		truth := "before"
-		slow := func(context.Context) (string, error) {
+		slow := func(ctx context.Context) (string, error) {
 			seen := truth
 			<-time.After(time.Second)
-			return seen, nil
+			return seen, ctx.Err()
 		}
 		get := func(want ...string) func() {
 			return func() {
@@ -165,7 +165,8 @@ func TestReaderThatLeavesForgetsOnlyItsOwnRead(t *testing.T) {
 		})
 		synctest.Wait()
 		reads.write("acme")()
-		if _, err := reads.get(t.Context(), "acme", time.Hour, func(context.Context) (string, error) { return "new", nil }); err != nil {
+		_, err := reads.get(t.Context(), "acme", time.Hour, func(context.Context) (string, error) { return "new", nil })
+		if err != nil {
 			t.Error(err)
 		}
 		cancel()

@@ -30,15 +30,10 @@ func (t *timestamp) UnmarshalJSON(text []byte) error {
 	if text[0] == '"' || json.Unmarshal(text, &number) != nil {
 		return &json.UnmarshalTypeError{Value: jsonType(text), Type: reflect.TypeFor[int64]()}
 	}
-	value, err := number.Int64()
-	if err != nil {
-		float, err := number.Float64()
-		if err != nil || math.Abs(float) > lastMillisecond {
-			return nil
-		}
-		value = int64(float)
+	// Up to lastMillisecond, a float64 holds each integer exactly.
+	if value, err := number.Float64(); err == nil && math.Abs(value) <= lastMillisecond {
+		t.Time = unixTime(int64(value))
 	}
-	t.Time = unixTime(value)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -46,13 +47,15 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 		return http.ErrUseLastResponse
 	}
 	if req.URL.Scheme != first.URL.Scheme || req.URL.Host != first.URL.Host {
-		return &redirectError{host: req.URL.Scheme + "://" + req.URL.Host}
+		return http.ErrUseLastResponse // The access token would travel along.
 	}
 	if len(via) >= maxRedirects {
-		return &redirectError{}
+		return errTooManyRedirects
 	}
 	return nil
 }
+
+var errTooManyRedirects = fmt.Errorf("more than %d redirects", maxRedirects)
 
 var errBodyTooLarge = errors.New("the answer is larger than any that the API describes")
 

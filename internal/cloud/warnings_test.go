@@ -23,7 +23,7 @@ func TestWarningsAreCollectedOncePerText(t *testing.T) {
 		w.Header().Set("X-Pulumi-Warning", "fourth")
 		refuse(http.StatusForbidden)(w, r)
 	}
-	server := newServer(t, inTurn(warn("first"), warn("first"), warn("second", "third", "first"), warn(), failing))
+	server := newServer(t, first(2, warn("first"), inTurn(warn("second", "third", "first"), warn(), failing)))
 	client := newClient(t, server.URL)
 	ctx, warnings := cloud.WithWarnings(t.Context())
 	for range 4 {

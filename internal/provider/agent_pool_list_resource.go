@@ -102,12 +102,7 @@ func (r *agentPoolListResource) result(
 ) list.ListResult {
 	result := req.NewListResult(ctx)
 	result.DisplayName = displayName(pool)
-	model := agentPoolModel{
-		Organization: types.StringValue(organization),
-		// What a configuration would say, not what the API knows.
-		ForceDestroy: types.BoolValue(false),
-	}
-	model.refresh(pool)
+	model := newAgentPoolModel(organization, pool)
 	result.Diagnostics.Append(result.Identity.Set(ctx, model.identity())...)
 	if req.IncludeResource {
 		result.Diagnostics.Append(result.Resource.Set(ctx, model)...)

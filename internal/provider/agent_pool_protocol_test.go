@@ -24,7 +24,10 @@ const poolType = "pulumicloud_agent_pool"
 // do, and for what it does not show.
 type core struct {
 	server   tfprotov6.ProviderServer
+	schemas  *tfprotov6.GetProviderSchemaResponse
 	provider tftypes.Object
+	// typeName is the resource's, which is an agent pool unless said otherwise.
+	typeName string
 	pool     tftypes.Object
 	identity tftypes.Object
 	// withoutIdentity leaves identities out of requests, as Terraform does before 1.12.
@@ -51,16 +54,22 @@ func newUnconfiguredCore(t *testing.T, options ...provider.Option) *core {
 	if err != nil {
 		t.Fatal(err)
 	}
-	identities, err := server.GetResourceIdentitySchemas(t.Context(), &tfprotov6.GetResourceIdentitySchemasRequest{})
+	c := &core{server: server, schemas: schemas, provider: schemas.Provider.ValueType().(tftypes.Object)}
+	return c.of(t, poolType)
+}
+
+// of returns a core that works on resources of another type, with the same provider.
+func (c *core) of(t *testing.T, typeName string) *core {
+	t.Helper()
+	identities, err := c.server.GetResourceIdentitySchemas(t.Context(), &tfprotov6.GetResourceIdentitySchemasRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &core{
-		server:   server,
-		provider: schemas.Provider.ValueType().(tftypes.Object),
-		pool:     schemas.ResourceSchemas[poolType].ValueType().(tftypes.Object),
-		identity: identities.IdentitySchemas[poolType].ValueType().(tftypes.Object),
-	}
+	other := *c
+	other.typeName = typeName
+	other.pool = c.schemas.ResourceSchemas[typeName].ValueType().(tftypes.Object)
+	other.identity = identities.IdentitySchemas[typeName].ValueType().(tftypes.Object)
+	return &other
 }
 
 func (c *core) configure(t *testing.T, arguments attributes) []*tfprotov6.Diagnostic {
@@ -131,7 +140,7 @@ func (c *core) request(i instance) instance {
 func (c *core) validate(t *testing.T, config attributes) []*tfprotov6.Diagnostic {
 	t.Helper()
 	resp, err := c.server.ValidateResourceConfig(t.Context(), &tfprotov6.ValidateResourceConfigRequest{
-		TypeName: poolType, Config: encode(t, object(c.pool, config)),
+		TypeName: c.typeName, Config: encode(t, object(c.pool, config)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +153,7 @@ func (c *core) plan(t *testing.T, prior instance, config attributes) *tfprotov6.
 	t.Helper()
 	prior = c.request(prior)
 	resp, err := c.server.PlanResourceChange(t.Context(), &tfprotov6.PlanResourceChangeRequest{
-		TypeName:         poolType,
+		TypeName:         c.typeName,
 		PriorState:       encode(t, prior.values),
 		ProposedNewState: encode(t, c.proposed(t, prior, config)),
 		Config:           encode(t, object(c.pool, config)),
@@ -161,7 +170,12 @@ func (c *core) plan(t *testing.T, prior instance, config attributes) *tfprotov6.
 // is, or is not known yet.
 func (c *core) proposed(t *testing.T, prior instance, config attributes) tftypes.Value {
 	t.Helper()
-	computed := []string{"organization", "description", "force_destroy", "id", "token"}
+	var computed []string
+	for _, attribute := range c.schemas.ResourceSchemas[c.typeName].Block.Attributes {
+		if attribute.Computed {
+			computed = append(computed, attribute.Name)
+		}
+	}
 	before := make(map[string]tftypes.Value)
 	if prior.exists() {
 		if err := prior.values.As(&before); err != nil {
@@ -193,7 +207,7 @@ func (c *core) apply(
 		t.Fatalf("the change needs a replacement because of %v", plan.RequiresReplace)
 	}
 	req := &tfprotov6.ApplyResourceChangeRequest{
-		TypeName:       poolType,
+		TypeName:       c.typeName,
 		PriorState:     encode(t, prior.values),
 		PlannedState:   plan.PlannedState,
 		Config:         encode(t, object(c.pool, config)),
@@ -209,7 +223,7 @@ func (c *core) destroy(t *testing.T, prior instance) (instance, []*tfprotov6.Dia
 	t.Helper()
 	nothing := encode(t, c.absent().values)
 	return c.change(t.Context(), t, &tfprotov6.ApplyResourceChangeRequest{
-		TypeName:        poolType,
+		TypeName:        c.typeName,
 		PriorState:      encode(t, prior.values),
 		PlannedState:    nothing,
 		Config:          nothing,
@@ -233,7 +247,7 @@ func (c *core) refresh(t *testing.T, prior instance) (instance, []*tfprotov6.Dia
 	t.Helper()
 	prior = c.request(prior)
 	resp, err := c.server.ReadResource(t.Context(), &tfprotov6.ReadResourceRequest{
-		TypeName: poolType, CurrentState: encode(t, prior.values), Private: prior.private, CurrentIdentity: prior.identity,
+		TypeName: c.typeName, CurrentState: encode(t, prior.values), Private: prior.private, CurrentIdentity: prior.identity,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -244,7 +258,7 @@ func (c *core) refresh(t *testing.T, prior instance) (instance, []*tfprotov6.Dia
 // importPool imports by id or, if that is empty, by identity. The instance is not refreshed yet.
 func (c *core) importPool(t *testing.T, id string, identity attributes) (instance, []*tfprotov6.Diagnostic) {
 	t.Helper()
-	req := &tfprotov6.ImportResourceStateRequest{TypeName: poolType, ID: id}
+	req := &tfprotov6.ImportResourceStateRequest{TypeName: c.typeName, ID: id}
 	if id == "" {
 		req.Identity = &tfprotov6.ResourceIdentityData{IdentityData: encode(t, object(c.identity, identity))}
 	}

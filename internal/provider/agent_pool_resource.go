@@ -5,17 +5,24 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/hashicorp/terraform-plugin-framework-validators/setvalidator"
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/mapplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/setplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
@@ -59,9 +66,19 @@ func (r *agentPoolResource) Schema(_ context.Context, _ resource.SchemaRequest, 
 			"organization": organizationResourceAttribute("Organization that the pool belongs to. Defaults to the provider's. Another " +
 				"organization means another pool: a change replaces it, also a change of the provider's default."),
 			"name": schema.StringAttribute{
-				MarkdownDescription: "Name of the pool, unique within its organization. It can be changed in place.",
-				Required:            true,
-				Validators:          []validator.String{nameValidator{}},
+				MarkdownDescription: "Name of the pool, unique within its organization. It can be changed in place. Exactly one of " +
+					"`name` and `name_prefix` is set.",
+				Optional: true,
+				Computed: true,
+				Validators: []validator.String{
+					stringvalidator.ExactlyOneOf(path.MatchRoot("name_prefix")), nameValidator{},
+				},
+			},
+			"name_prefix": schema.StringAttribute{
+				MarkdownDescription: "Beginning of a unique name that is made when the pool is created, for a pool that is replaced with " +
+					"`create_before_destroy`. Another prefix renames the pool in place.",
+				Optional:   true,
+				Validators: []validator.String{nameValidator{}},
 			},
 			"description": schema.StringAttribute{
 				MarkdownDescription: "What the pool is for. Leaving it out and setting it to `\"\"` mean the same.",
@@ -76,6 +93,24 @@ func (r *agentPoolResource) Schema(_ context.Context, _ resource.SchemaRequest, 
 				Computed: true,
 				Default:  booldefault.StaticBool(false),
 			},
+			"rotate_triggers": schema.MapAttribute{
+				MarkdownDescription: "Values of any meaning, such as a date. When one changes the pool is replaced, and so gets a new " +
+					"token and id. An imported pool takes the first values over as they are.",
+				ElementType:   types.StringType,
+				Optional:      true,
+				PlanModifiers: []planmodifier.Map{mapplanmodifier.RequiresReplaceIf(unlessImportedMap, replaceText, replaceText)},
+			},
+			"token_recipients": schema.SetAttribute{
+				MarkdownDescription: "Public keys to encrypt the token to, as [age](https://age-encryption.org) recipients (`age1…`) or " +
+					"SSH public keys. If they are set, the state holds `encrypted_token` instead of `token`. A change replaces the pool, " +
+					"since its token can't be had again to be encrypted anew; an imported pool takes them over as they are.",
+				ElementType: types.StringType,
+				Optional:    true,
+				Validators: []validator.Set{
+					setvalidator.SizeAtLeast(1), setvalidator.ValueStringsAre(recipientValidator{}),
+				},
+				PlanModifiers: []planmodifier.Set{setplanmodifier.RequiresReplaceIf(unlessImportedSet, replaceText, replaceText)},
+			},
 			"id": schema.StringAttribute{
 				MarkdownDescription: "The pool's id, a UUID.",
 				Computed:            true,
@@ -83,9 +118,16 @@ func (r *agentPoolResource) Schema(_ context.Context, _ resource.SchemaRequest, 
 			},
 			"token": schema.StringAttribute{
 				MarkdownDescription: "Token that the pool's runners authenticate with. Pulumi Cloud shows it once, when the pool is " +
-					"created, and it is kept in the state from then on; a new one takes a new pool. Null for an imported pool.",
+					"created, and it is kept in the state from then on; a new one takes a new pool. Null for an imported pool, and if " +
+					"`token_recipients` is set.",
 				Computed:      true,
 				Sensitive:     true,
+				PlanModifiers: []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
+			},
+			"encrypted_token": schema.StringAttribute{
+				MarkdownDescription: "The token encrypted to `token_recipients`, as an ASCII-armoured age file: `age --decrypt` with a " +
+					"recipient's private key prints it. Null if `token_recipients` is not set, and for an imported pool.",
+				Computed:      true,
 				PlanModifiers: []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
 			},
 		},
@@ -122,6 +164,60 @@ func (r *agentPoolResource) ModifyPlan(
 	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
 ) {
 	r.connection.planOrganization(ctx, req, resp)
+	if req.Plan.Raw.IsNull() || resp.Diagnostics.HasError() {
+		return
+	}
+	var config, plan agentPoolModel
+	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
+	resp.Diagnostics.Append(resp.Plan.Get(ctx, &plan)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	state := agentPoolModel{Name: types.StringNull()}
+	if exists := !req.State.Raw.IsNull(); exists {
+		resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+		if state.hasToken() && !plan.TokenRecipients.Equal(state.TokenRecipients) {
+			resp.Diagnostics.AddAttributeWarning(path.Root("token_recipients"), "Agent pool is replaced for its token's sake",
+				"The recipients of the token change. Pulumi Cloud shows a token only when a pool is created, so that it takes a new "+
+					"pool, with a new token and id, to encrypt one to the new recipients.")
+		}
+	}
+	if config.Name.IsNull() {
+		plan.Name = types.StringUnknown()
+		if prefix := config.NamePrefix; !prefix.IsUnknown() && strings.HasPrefix(state.Name.ValueString(), prefix.ValueString()) {
+			plan.Name = state.Name
+		}
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("name"), plan.Name)...)
+	}
+	// Which of the two the token becomes is known before the token is.
+	if plan.Token.IsUnknown() && !plan.TokenRecipients.IsNull() {
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("token"), types.StringNull())...)
+	}
+	if plan.EncryptedToken.IsUnknown() && plan.TokenRecipients.IsNull() {
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("encrypted_token"), types.StringNull())...)
+	}
+}
+
+const replaceText = "A change replaces the pool, unless it was imported and so has no token to replace."
+
+func unlessImportedMap(
+	ctx context.Context, req planmodifier.MapRequest, resp *mapplanmodifier.RequiresReplaceIfFuncResponse,
+) {
+	resp.RequiresReplace, resp.Diagnostics = replacesToken(ctx, req.State, req.StateValue.IsNull())
+}
+
+func unlessImportedSet(
+	ctx context.Context, req planmodifier.SetRequest, resp *setplanmodifier.RequiresReplaceIfFuncResponse,
+) {
+	resp.RequiresReplace, resp.Diagnostics = replacesToken(ctx, req.State, req.StateValue.IsNull())
+}
+
+// replacesToken tells whether a change of what a pool's token depends on replaces the pool: not if it had no such value
+// before and no token either, as after an import.
+func replacesToken(ctx context.Context, state tfsdk.State, hadNone bool) (bool, diag.Diagnostics) {
+	var model agentPoolModel
+	diagnostics := state.Get(ctx, &model)
+	return !hadNone || model.hasToken(), diagnostics
 }
 
 // Create implements [resource.Resource]. It is one request, whose answer becomes the state before anything else can
@@ -145,15 +241,17 @@ func (r *agentPoolResource) Create(ctx context.Context, req resource.CreateReque
 	}
 
 	ctx, warnings := cloud.WithWarnings(ctx)
+	plan.chooseName()
 	organization, name := plan.Organization.ValueString(), plan.Name.ValueString()
 	created, err := r.connection.client.CreateAgentPool(ctx, organization, name, plan.Description.ValueString())
 	var lost *cloud.TokenLostError
 	switch {
 	case err == nil:
-		plan.ID, plan.Token = types.StringValue(created.ID), types.StringValue(created.Token)
+		plan.ID = types.StringValue(created.ID)
+		resp.Diagnostics.Append(plan.keep(ctx, created.Token)...)
 	case errors.As(err, &lost):
 		// A state with an error makes Terraform mark the pool as tainted, and so replace it with the user watching.
-		plan.ID, plan.Token = types.StringValue(lost.Pool.ID), types.StringNull()
+		plan.ID, plan.Token, plan.EncryptedToken = types.StringValue(lost.Pool.ID), types.StringNull(), types.StringNull()
 		addTokenLost(&resp.Diagnostics, lost)
 	default:
 		addError(&resp.Diagnostics, operation{
@@ -230,6 +328,7 @@ func (r *agentPoolResource) Update(ctx context.Context, req resource.UpdateReque
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	plan.chooseName()
 	if changes := plan.changes(state); changes != (cloud.AgentPoolUpdate{}) {
 		if !r.connection.ready() {
 			resp.Diagnostics.AddError(r.connection.notReady())

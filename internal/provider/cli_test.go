@@ -2,7 +2,6 @@ package provider_test
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,13 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
-
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/provider"
 )
 
 const (
-	providerAddress = "registry.terraform.io/pulumicloud/pulumicloud"
+	providerAddress = provider.Address
 	providerVersion = "0.0.1"
 	providerProcess = "terraform-provider-pulumicloud_v" + providerVersion
 )
@@ -26,9 +23,7 @@ func isProviderProcess() bool { return filepath.Base(os.Args[0]) == providerProc
 
 // serveAsProcess does what the provider's main function does, with retries that do not keep the tests waiting.
 func serveAsProcess() error {
-	return providerserver.Serve(context.Background(), provider.New(providerVersion, impatient), providerserver.ServeOpts{
-		Address: providerAddress, ProtocolVersion: 6,
-	})
+	return provider.Serve(providerVersion, false, impatient)
 }
 
 // workspace is a folder in which the real CLI runs the provider as a process of its own, after an "init" that finds it

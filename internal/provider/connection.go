@@ -25,6 +25,9 @@ type connection struct {
 	// chosenOrganization returns the default organization by configuration, environment or file; empty if none says.
 	chosenOrganization  func() (string, error)
 	organizationUnknown bool
+
+	// idTokens is what the provider exchanges for access tokens, nil if it has a stored one.
+	idTokens cloud.IDTokenSource
 }
 
 // connectionFrom returns what Configure left for a resource or data source, nil before Configure was called.
@@ -96,4 +99,26 @@ func (c *connection) organizationOf(ctx context.Context, configured types.String
 			"The provider's organization depends on something that is not applied yet. Set organization to a known value.")
 	}
 	return organization.ValueString(), diagnostics
+}
+
+// exchangeTokens has the client authenticate with access tokens that the pipeline's ID token is exchanged for.
+func (c *connection) exchangeTokens(
+	oidc oidcModel, environment cloud.Environment, config *cloud.Config,
+) diag.Diagnostics {
+	var diagnostics diag.Diagnostics
+	organization, err := c.chosenOrganization()
+	if err != nil {
+		addSettingsError(&diagnostics, err)
+		return diagnostics
+	}
+	if organization == "" {
+		diagnostics.AddAttributeError(path.Root("organization"), "No organization",
+			"An ID token is exchanged with an organization, and nothing says with which. Set the provider's organization, or "+
+				"PULUMI_DEFAULT_ORGANIZATION.")
+		return diagnostics
+	}
+	exchange, diagnostics := oidc.exchange(organization)
+	c.idTokens = oidc.idTokens(environment)
+	config.Tokens = cloud.NewExchangedTokens(c.idTokens, exchange)
+	return diagnostics
 }

@@ -43,16 +43,23 @@ func addError(diagnostics *diag.Diagnostics, op operation, err error) {
 // explain returns a title and advice for an error.
 func explain(op operation, err error) (title, advice string) {
 	var (
-		exists       *cloud.AgentPoolExistsError
-		unknown      *cloud.UnknownOutcomeError
-		poolGone     *cloud.AgentPoolNotFoundError
-		organization *cloud.OrganizationNotFoundError
-		api          *cloud.APIError
-		transport    *cloud.TransportError
-		response     *cloud.ResponseError
-		argument     *cloud.ArgumentError
+		authentication *cloud.AuthenticationError
+		idToken        *cloud.IDTokenError
+		refused        *cloud.ExchangeRefusedError
+		exists         *cloud.AgentPoolExistsError
+		unknown        *cloud.UnknownOutcomeError
+		poolGone       *cloud.AgentPoolNotFoundError
+		organization   *cloud.OrganizationNotFoundError
+		api            *cloud.APIError
+		transport      *cloud.TransportError
+		response       *cloud.ResponseError
+		argument       *cloud.ArgumentError
 	)
 	switch {
+	case errors.As(err, &idToken):
+		return "No ID token", "The provider's oidc has no ID token to exchange for an access token."
+	case errors.As(err, &refused):
+		return "ID token refused", refusedAdvice(refused)
 	case errors.As(err, &exists):
 		return "Agent pool exists already", existsAdvice(exists)
 	case errors.As(err, &unknown):
@@ -61,6 +68,8 @@ func explain(op operation, err error) (title, advice string) {
 			return title, advice + " " + unknownAdvice(unknown)
 		}
 		return "Agent pool may have been created", unknownAdvice(unknown)
+	case errors.As(err, &authentication):
+		return explain(operation{}, authentication.Err)
 	case errors.As(err, &poolGone):
 		return "Agent pool not found", fmt.Sprintf("Organization %q has no agent pool with the id %s; it may have been deleted "+
 			"outside Terraform. A new plan shows what is left to do.", poolGone.Organization, poolGone.ID)
@@ -114,6 +123,24 @@ func explainStatus(op operation, err *cloud.APIError) (title, advice string) {
 	return "Request refused", ""
 }
 
+// refusedAdvice names what a trust policy decides by, beside what this token says.
+func refusedAdvice(err *cloud.ExchangeRefusedError) string {
+	if err.WrongAudience() {
+		return fmt.Sprintf("The ID token is meant for %s, and has to be for %s: have the pipeline issue it with that audience.",
+			strings.Join(err.Audiences, ", "), err.Exchange.Audience())
+	}
+	advice := fmt.Sprintf("Organization %q has to trust the token's issuer, with a policy that matches the token and allows a "+
+		"token of the type %q", err.Exchange.Organization, err.Exchange.TokenType)
+	if err.Exchange.Name != "" {
+		advice += fmt.Sprintf(" for %q", err.Exchange.Name)
+	}
+	advice += ", in an edition of Pulumi Cloud that has tokens of that type."
+	if err.Issuer != "" {
+		advice += fmt.Sprintf(" This token's issuer is %s, its subject %s.", err.Issuer, err.Subject)
+	}
+	return advice + " It may also have expired."
+}
+
 // explainForeign is for answers that are not Pulumi Cloud's own, whose status says nothing about a pool.
 func explainForeign(err *cloud.APIError) (title, advice string) {
 	title = "Not an answer of Pulumi Cloud"
@@ -155,12 +182,14 @@ func explainTransport(err *cloud.TransportError) (title, advice string) {
 
 func existsAdvice(err *cloud.AgentPoolExistsError) string {
 	advice := fmt.Sprintf("Names are unique, and organization %q has an agent pool named %q already.", err.Organization, err.Name)
+	const rotation = "\n\nIf that pool is this resource's own, to be replaced with create_before_destroy, then the new one needs " +
+		"another name: set name_prefix instead of name."
 	if err.Existing == nil {
-		return advice + " Choose another name, or import that pool."
+		return advice + " Choose another name, or import that pool." + rotation
 	}
 	return fmt.Sprintf("%s Choose another name, or manage that pool, whose id is %s, with Terraform by importing it:\n\n"+
 		"  terraform import ADDRESS %s/%s\n\n"+
-		"where ADDRESS is this resource's, such as pulumicloud_agent_pool.example. Its token can't be imported.",
+		"where ADDRESS is this resource's, such as pulumicloud_agent_pool.example. Its token can't be imported."+rotation,
 		advice, err.Existing.ID, err.Organization, err.Existing.ID)
 }
 
@@ -207,13 +236,21 @@ func addDeleteError(diagnostics *diag.Diagnostics, op operation, in inUseOperati
 
 // report is what happened in the client's words, with what Pulumi's support asks for.
 func report(err error) string {
-	lines := []string{"Cause: " + err.Error()}
+	cause, then := err, error(nil)
 	var unknown *cloud.UnknownOutcomeError
-	if errors.As(err, &unknown) {
-		lines = []string{"Cause: " + unknown.Err.Error()}
-		if unknown.LookupErr != nil {
-			lines = append(lines, "Then: "+unknown.LookupErr.Error())
-		}
+	var exists *cloud.AgentPoolExistsError
+	var authentication *cloud.AuthenticationError
+	switch { // Those that the advice has put in its own words already.
+	case errors.As(err, &unknown):
+		cause, then = unknown.Err, unknown.LookupErr
+	case errors.As(err, &exists):
+		cause = exists.Err
+	case errors.As(err, &authentication):
+		err = authentication.Err // Its details are the ones to tell.
+	}
+	lines := []string{"Cause: " + cause.Error()}
+	if then != nil {
+		lines = append(lines, "Then: "+then.Error())
 	}
 	var api *cloud.APIError
 	if errors.As(err, &api) {

@@ -14,16 +14,23 @@ import (
 	"strings"
 	"testing"
 
+	"filippo.io/age"
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-version"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclparse"
 	"github.com/hashicorp/terraform-exec/tfexec"
+	tfjson "github.com/hashicorp/terraform-json"
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator/oidctest"
 )
 
-const examplesDirectory = "../../examples"
+const (
+	examplesDirectory = "../../examples"
+	// modulesDirectory is the one of examples that are no configuration by themselves.
+	modulesDirectory = "modules"
+)
 
 // TestExamples runs every example as somebody would who pastes it: with the CLI, a provider that the CLI installs and
 // starts, and an organization acme in which there is a pool named shared.
@@ -37,7 +44,7 @@ func TestExamples(t *testing.T) {
 			if others := otherProviders(t, directory); len(others) > 0 {
 				t.Skipf("needs providers that are not here: %s", strings.Join(others, ", "))
 			}
-			pulumi := startPulumiCloud(t, emulator.Options{})
+			pulumi := startExamplesCloud(t)
 			shared, _, err := pulumi.CreateAgentPool("acme", "shared", "")
 			if err != nil {
 				t.Fatal(err)
@@ -52,11 +59,109 @@ func TestExamples(t *testing.T) {
 					t.Run(form, func(t *testing.T) { workspace.tryImport(t, form) })
 				}
 			}
+			adopted := workspace.manages(t, shared.ID)
 			if err := workspace.Destroy(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if pools := pulumi.AgentPools("acme"); len(pools) != 1 || pools[0].ID != shared.ID || pools[0].IsDefault {
+			pools := pulumi.AgentPools("acme")
+			switch {
+			case adopted && len(pools) != 0:
+				t.Errorf("after destroy there is %+v, although the pool from before was imported", pools)
+			case !adopted && (len(pools) != 1 || pools[0].ID != shared.ID || pools[0].IsDefault):
 				t.Errorf("after destroy there is %+v, not just the pool from before", pools)
+			}
+		})
+	}
+}
+
+// TestExamplesRotate changes what the examples of rotation rotate by.
+func TestExamplesRotate(t *testing.T) {
+	t.Parallel()
+	cli := newExamplesCLI(t)
+	for example, writes := range map[string][]string{
+		"rotation-in-place": {"DELETE", "POST"},
+		// The new pool is there, and the organization's default, before the old one goes.
+		"rotation-without-downtime": {"POST", "PATCH", "DELETE"},
+	} {
+		t.Run(example, func(t *testing.T) {
+			t.Parallel()
+			pulumi := startExamplesCloud(t)
+			workspace := cli.workspace(t, pulumi, example)
+			workspace.apply(t)
+			before := pulumi.AgentPools("acme")
+			pulumi.ResetRequests()
+			if err := workspace.Apply(t.Context(), tfexec.Var("token_month=2026-12")); err != nil {
+				t.Fatal(err)
+			}
+			expectWrites(t, pulumi.pulumiCloud, writes...)
+			if after := pulumi.AgentPools("acme"); len(after) != 1 || after[0].ID == before[0].ID {
+				t.Errorf("after rotation there is %+v, not just another pool", after)
+			}
+		})
+	}
+}
+
+// TestExampleEncryptedToken starts what stands for a runner with the example's script.
+func TestExampleEncryptedToken(t *testing.T) {
+	t.Parallel()
+	for _, tool := range []string{"sh", "age"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("the example's script needs %s: %v", tool, err)
+		}
+	}
+	cli := newExamplesCLI(t)
+	key, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pulumi := startExamplesCloud(t)
+	workspace := cli.workspace(t, pulumi, "encrypted-token")
+	if err := workspace.Apply(t.Context(), tfexec.Var(fmt.Sprintf("token_recipients=[%q]", key.Recipient()))); err != nil {
+		t.Fatal(err)
+	}
+	pool := workspace.attributes(t, "pulumicloud_agent_pool.example")
+	encrypted, _ := pool["encrypted_token"].(string)
+	for name, content := range map[string]string{"token.age": encrypted, "key.txt": key.String()} {
+		if err := workspace.files.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runner := exec.CommandContext(t.Context(), "sh", "with-agent-token.sh", "sh", "-c", `printf %s "$PULUMI_AGENT_TOKEN"`)
+	runner.Dir = workspace.files.Name()
+	runner.Env = []string{
+		"PATH=" + os.Getenv("PATH"), "AGENT_TOKEN_IDENTITY=key.txt", "AGENT_TOKEN_FILE=token.age",
+	}
+	token, err := runner.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id, _ := pool["id"].(string); !pulumi.TokenMatches("acme", id, string(token)) {
+		t.Error("the runner's token is not the pool's")
+	}
+}
+
+// TestExampleModules runs the tests that come with the modules.
+func TestExampleModules(t *testing.T) {
+	t.Parallel()
+	cli := newExamplesCLI(t)
+	modules, err := fs.Glob(os.DirFS(examplesDirectory), path.Join(modulesDirectory, "*"))
+	if err != nil || len(modules) == 0 {
+		t.Fatalf("modules: %v (%v)", modules, err)
+	}
+	for _, module := range modules {
+		t.Run(path.Base(module), func(t *testing.T) {
+			t.Parallel()
+			pulumi := startExamplesCloud(t)
+			workspace := cli.workspace(t, pulumi, filepath.FromSlash(module))
+			var report strings.Builder
+			if err := workspace.Test(t.Context(), &report); err != nil {
+				t.Errorf("%v\n%s", err, report.String())
+			}
+			if len(pulumi.Requests()) == 0 {
+				t.Error("no test has reached the emulator")
+			}
+			if left := pulumi.AgentPools("acme"); len(left) > 0 {
+				t.Errorf("the tests leave %+v", left)
 			}
 		})
 	}
@@ -75,11 +180,40 @@ func TestExamplesFormat(t *testing.T) {
 	}
 }
 
+// startExamplesCloud starts an emulator that exchanges a pipeline's ID tokens, for the examples that have nothing else.
+func startExamplesCloud(t *testing.T) examplesCloud {
+	t.Helper()
+	issuer := oidctest.NewIssuer(t)
+	return examplesCloud{issuer: issuer, pulumiCloud: startPulumiCloud(t, emulator.Options{
+		TrustPolicies: []emulator.TrustPolicy{{
+			Organization: "acme", Issuer: issuer.URL, Subject: "pipeline", AllowAdmin: true,
+			TokenTypes: []emulator.TokenType{emulator.TokenTypeOrganization},
+		}},
+	})}
+}
+
+type examplesCloud struct {
+	pulumiCloud
+
+	issuer *oidctest.Issuer
+}
+
+// credentials returns the environment variable that the examples authenticate with, and its value.
+func (c examplesCloud) credentials(keyless bool) (name, value string) {
+	if keyless {
+		return "TFC_WORKLOAD_IDENTITY_TOKEN", c.issuer.Token(map[string]any{"aud": "urn:pulumi:org:acme", "sub": "pipeline"})
+	}
+	return "PULUMI_ACCESS_TOKEN", accessToken
+}
+
 // exampleDirectories returns the directories below examples/ that have configuration in them.
 func exampleDirectories(t *testing.T) []string {
 	t.Helper()
 	found := map[string]bool{}
 	err := fs.WalkDir(os.DirFS(examplesDirectory), ".", func(name string, _ fs.DirEntry, err error) error {
+		if name == modulesDirectory {
+			return fs.SkipDir
+		}
 		if path.Ext(name) == ".tf" {
 			found[filepath.FromSlash(path.Dir(name))] = true
 		}
@@ -91,42 +225,65 @@ func exampleDirectories(t *testing.T) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// configurationFiles returns the files of an example but those that show how to import it.
-func configurationFiles(t *testing.T, directory string) []string {
+// isConfiguration tells the files of an example from those that show how to import it.
+func isConfiguration(file string) bool {
+	return filepath.Ext(file) == ".tf" && !strings.HasPrefix(filepath.Base(file), "import-")
+}
+
+// configurationBlocks returns the blocks of a kind in an example.
+func configurationBlocks(t *testing.T, directory, kind string, labels ...string) hcl.Blocks {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(examplesDirectory, directory, "*.tf"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.DeleteFunc(files, func(file string) bool { return strings.HasPrefix(filepath.Base(file), "import-") })
+	parser := hclparse.NewParser()
+	var found hcl.Blocks
+	for _, file := range files {
+		if !isConfiguration(file) {
+			continue
+		}
+		parsed, diagnostics := parser.ParseHCLFile(file)
+		if diagnostics.HasErrors() {
+			t.Fatal(diagnostics)
+		}
+		found = append(found, blocks(parsed.Body, kind, labels...)...)
+	}
+	return found
+}
+
+func blocks(body hcl.Body, kind string, labels ...string) hcl.Blocks {
+	content, _, _ := body.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: kind, LabelNames: labels}}})
+	return content.Blocks
+}
+
+func argument(block *hcl.Block, name string) *hcl.Attribute {
+	content, _, _ := block.Body.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: name}}})
+	return content.Attributes[name]
 }
 
 // otherProviders returns what an example requires besides this provider.
 func otherProviders(t *testing.T, directory string) []string {
 	t.Helper()
-	parser := hclparse.NewParser()
 	var others []string
-	for _, file := range configurationFiles(t, directory) {
-		parsed, diagnostics := parser.ParseHCLFile(file)
-		if diagnostics.HasErrors() {
-			t.Fatal(diagnostics)
-		}
-		for _, terraform := range blocks(parsed.Body, "terraform") {
-			for _, required := range blocks(terraform.Body, "required_providers") {
-				attributes, diagnostics := required.Body.JustAttributes()
-				if diagnostics.HasErrors() {
-					t.Fatal(diagnostics)
-				}
-				others = append(others, slices.Collect(maps.Keys(attributes))...)
+	for _, terraform := range configurationBlocks(t, directory, "terraform") {
+		for _, required := range blocks(terraform.Body, "required_providers") {
+			attributes, diagnostics := required.Body.JustAttributes()
+			if diagnostics.HasErrors() {
+				t.Fatal(diagnostics)
 			}
+			others = append(others, slices.Collect(maps.Keys(attributes))...)
 		}
 	}
 	return slices.DeleteFunc(others, func(name string) bool { return name == "pulumicloud" })
 }
 
-func blocks(body hcl.Body, kind string) hcl.Blocks {
-	content, _, _ := body.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: kind}}})
-	return content.Blocks
+// isKeyless tells whether an example has its provider exchange an ID token.
+func isKeyless(t *testing.T, directory string) bool {
+	t.Helper()
+	return slices.ContainsFunc(configurationBlocks(t, directory, "provider", "name"), func(block *hcl.Block) bool {
+		return argument(block, "oidc") != nil
+	})
 }
 
 // newCLI returns the CLI under test, working in a directory, with no environment but this.
@@ -179,33 +336,63 @@ type exampleWorkspace struct {
 	example string
 }
 
-func (c examplesCLI) workspace(t *testing.T, pulumi pulumiCloud, example string) exampleWorkspace {
+func (c examplesCLI) workspace(t *testing.T, pulumi examplesCloud, example string) exampleWorkspace {
 	t.Helper()
 	directory := t.TempDir()
+	if err := os.CopyFS(directory, os.DirFS(filepath.Join(examplesDirectory, example))); err != nil {
+		t.Fatal(err)
+	}
 	files, err := os.OpenRoot(directory)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = files.Close() })
-	for _, file := range configurationFiles(t, example) {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := files.WriteFile(filepath.Base(file), content, 0o600); err != nil {
+	imports, err := filepath.Glob(filepath.Join(directory, "import-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range imports {
+		if err := os.Remove(file); err != nil {
 			t.Fatal(err)
 		}
 	}
+	credential, value := pulumi.credentials(isKeyless(t, example))
 	cli := newCLI(t, directory, map[string]string{
-		"TF_CLI_CONFIG_FILE":  c.configFile,
-		"PULUMI_BACKEND_URL":  pulumi.url,
-		"PULUMI_ACCESS_TOKEN": accessToken,
-		"PULUMI_HOME":         directory,
+		"TF_CLI_CONFIG_FILE": c.configFile,
+		"PULUMI_BACKEND_URL": pulumi.url,
+		"PULUMI_HOME":        directory,
+		credential:           value,
 	})
+	workspace := exampleWorkspace{cli, files, example}
+	for _, terraform := range configurationBlocks(t, example, "terraform") {
+		if required := argument(terraform, "required_version"); required != nil {
+			workspace.skipUnless(t, required)
+		}
+	}
 	if err := cli.Init(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return exampleWorkspace{cli, files, example}
+	return workspace
+}
+
+// skipUnless skips where the CLI is older than the example requires.
+func (w exampleWorkspace) skipUnless(t *testing.T, required *hcl.Attribute) {
+	t.Helper()
+	value, diagnostics := required.Expr.Value(nil)
+	if diagnostics.HasErrors() {
+		t.Fatal(diagnostics)
+	}
+	constraint, err := version.NewConstraint(value.AsString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, _, err := w.Version(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !constraint.Check(found.Core()) {
+		t.Skipf("requires version %s, and the CLI's is %s", constraint, found)
+	}
 }
 
 // apply applies what is there and expects that nothing is left to do then.
@@ -297,6 +484,19 @@ func (w exampleWorkspace) expectAttributes(t *testing.T, address string, before 
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("the import changed %s:\n%s", address, diff)
 	}
+}
+
+// manages tells whether a pool is in the state.
+func (w exampleWorkspace) manages(t *testing.T, id string) bool {
+	t.Helper()
+	state, err := w.Show(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(state.Values.RootModule.Resources, func(resource *tfjson.StateResource) bool {
+		return resource.Type == "pulumicloud_agent_pool" && resource.Mode == tfjson.ManagedResourceMode &&
+			resource.AttributeValues["id"] == id
+	})
 }
 
 // attributes returns what the state says of a resource.

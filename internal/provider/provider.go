@@ -17,6 +17,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
+	"github.com/hashicorp/terraform-plugin-framework/function"
 	"github.com/hashicorp/terraform-plugin-framework/list"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
@@ -38,7 +40,12 @@ func New(version string, options ...Option) func() provider.Provider {
 	}
 }
 
-var _ provider.ProviderWithListResources = &pulumicloudProvider{}
+var (
+	_ provider.ProviderWithEphemeralResources = &pulumicloudProvider{}
+	_ provider.ProviderWithFunctions          = &pulumicloudProvider{}
+	_ provider.ProviderWithListResources      = &pulumicloudProvider{}
+	_ provider.ProviderWithValidateConfig     = &pulumicloudProvider{}
+)
 
 type pulumicloudProvider struct {
 	version string
@@ -52,6 +59,7 @@ type providerModel struct {
 	CACertFile     types.String         `tfsdk:"ca_cert_file"`
 	RequestTimeout timetypes.GoDuration `tfsdk:"request_timeout"`
 	MaxRetries     types.Int64          `tfsdk:"max_retries"`
+	OIDC           types.Object         `tfsdk:"oidc"`
 }
 
 // Metadata implements [provider.Provider].
@@ -106,6 +114,7 @@ func (p *pulumicloudProvider) Schema(_ context.Context, _ provider.SchemaRequest
 				Optional:   true,
 				Validators: []validator.Int64{int64validator.Between(0, 100)},
 			},
+			"oidc": oidcAttribute(),
 		},
 	}
 }
@@ -123,8 +132,14 @@ func (p *pulumicloudProvider) Configure(
 	resp.ResourceData = connection
 	resp.DataSourceData = connection
 	resp.ListResourceData = connection
+	resp.EphemeralResourceData = connection
 
-	connection.unknown = model.unknown()
+	oidc, diagnostics := oidcFrom(ctx, model.OIDC)
+	resp.Diagnostics.Append(diagnostics...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	connection.unknown = model.unknown(oidc)
 	if len(connection.unknown) > 0 {
 		// Terraform plans with what it knows so far, and configures the provider anew before it applies.
 		if req.ClientCapabilities.DeferralAllowed {
@@ -138,6 +153,8 @@ func (p *pulumicloudProvider) Configure(
 		APIURL:       model.APIURL.ValueString(),
 		AccessToken:  model.AccessToken.ValueString(),
 		Organization: model.Organization.ValueString(),
+
+		AccessTokenOptional: oidc != nil,
 	}
 	settings, err := cloud.ResolveSettings(overrides, environment)
 	if err != nil {
@@ -176,16 +193,32 @@ func (p *pulumicloudProvider) Configure(
 	for _, option := range p.options {
 		option(&config)
 	}
-	connection.client = cloud.New(config)
 	connection.now = config.Now
 	connection.organizationUnknown = model.Organization.IsUnknown()
 	connection.chosenOrganization = sync.OnceValues(func() (string, error) {
 		return cloud.ResolveOrganization(overrides, environment, settings.BaseURL)
 	})
+	if oidc != nil {
+		resp.Diagnostics.Append(connection.exchangeTokens(*oidc, environment, &config)...)
+	}
+	connection.client = cloud.New(config)
+}
+
+// ValidateConfig implements [provider.ProviderWithValidateConfig].
+func (p *pulumicloudProvider) ValidateConfig(
+	ctx context.Context, req provider.ValidateConfigRequest, resp *provider.ValidateConfigResponse,
+) {
+	var model providerModel
+	resp.Diagnostics.Append(req.Config.Get(ctx, &model)...)
+	oidc, diagnostics := oidcFrom(ctx, model.OIDC)
+	resp.Diagnostics.Append(diagnostics...)
+	if oidc != nil {
+		resp.Diagnostics.Append(oidc.validate()...)
+	}
 }
 
 // unknown names the attributes without whose values no request can be made.
-func (m providerModel) unknown() []string {
+func (m providerModel) unknown(oidc *oidcModel) []string {
 	var names []string
 	for _, attribute := range []struct {
 		name  string
@@ -200,6 +233,10 @@ func (m providerModel) unknown() []string {
 		if attribute.value.IsUnknown() {
 			names = append(names, attribute.name)
 		}
+	}
+	// The organization is also whom the ID token is for.
+	if m.OIDC.IsUnknown() || oidc != nil && (oidc.unknown() || m.Organization.IsUnknown()) {
+		names = append(names, "oidc")
 	}
 	return names
 }
@@ -282,4 +319,14 @@ func (p *pulumicloudProvider) DataSources(context.Context) []func() datasource.D
 // ListResources implements [provider.ProviderWithListResources].
 func (p *pulumicloudProvider) ListResources(context.Context) []func() list.ListResource {
 	return []func() list.ListResource{newAgentPoolListResource}
+}
+
+// EphemeralResources implements [provider.ProviderWithEphemeralResources].
+func (p *pulumicloudProvider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {
+	return []func() ephemeral.EphemeralResource{newRunnerTokenEphemeralResource}
+}
+
+// Functions implements [provider.ProviderWithFunctions].
+func (p *pulumicloudProvider) Functions(context.Context) []func() function.Function {
+	return []func() function.Function{newRunnerConfigFunction}
 }

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 
@@ -28,6 +27,7 @@ func TestMain(m *testing.M) {
 	}
 	nobodys := map[string]string{
 		"PULUMI_HOME": "/nonexistent", "PULUMI_CREDENTIALS_PATH": "", "PULUMI_DEFAULT_ORGANIZATION": "",
+		"TFC_WORKLOAD_IDENTITY_TOKEN": "", "ACTIONS_ID_TOKEN_REQUEST_URL": "", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "",
 	}
 	if liveOrganization() == "" {
 		nobodys["PULUMI_ACCESS_TOKEN"], nobodys["PULUMI_BACKEND_URL"] = "", ""
@@ -85,7 +85,7 @@ provider "pulumicloud" {
 func factories(options ...provider.Option) map[string]func() (tfprotov6.ProviderServer, error) {
 	options = append([]provider.Option{impatient}, options...)
 	return map[string]func() (tfprotov6.ProviderServer, error){
-		"pulumicloud": providerserver.NewProtocol6WithError(provider.New("test", options...)()),
+		"pulumicloud": func() (tfprotov6.ProviderServer, error) { return provider.NewServer("test", options...)(), nil },
 	}
 }
 

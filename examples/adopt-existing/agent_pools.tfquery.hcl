@@ -1,0 +1,9 @@
+# terraform query -generate-config-out=agent_pools.tf
+list "pulumicloud_agent_pool" "all" {
+  provider         = pulumicloud
+  include_resource = true
+
+  config {
+    organization = "acme"
+  }
+}

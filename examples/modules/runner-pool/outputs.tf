@@ -1,0 +1,22 @@
+output "id" {
+  description = "The pool's id, which stacks' deployment settings take as agentPoolID."
+  value       = pulumicloud_agent_pool.this.id
+}
+
+output "name" {
+  description = "The pool's name."
+  value       = pulumicloud_agent_pool.this.name
+}
+
+output "runner_config" {
+  description = "The runners' pulumi-workflow-agent.yaml. It holds the pool's token, unless oidc_token_file is set."
+  value = provider::pulumicloud::runner_config({
+    token             = var.oidc_token_file == null ? pulumicloud_agent_pool.this.token : null
+    oidc_token_file   = var.oidc_token_file
+    organization_name = var.oidc_token_file == null ? null : pulumicloud_agent_pool.this.organization
+    runner_pool_id    = var.oidc_token_file == null ? null : pulumicloud_agent_pool.this.id
+    deploy_target     = var.deploy_target
+    service_url       = var.service_url
+  })
+  sensitive = true
+}

@@ -1,0 +1,49 @@
+terraform {
+  required_version = ">= 1.8" # for provider functions
+
+  required_providers {
+    pulumicloud = {
+      source = "pulumicloud/pulumicloud"
+    }
+  }
+}
+
+variable "runner_command" {
+  description = "The runner's command in the machine's image. Pulumi's console has the download, in the pool's installation instructions."
+  type        = string
+  default     = "/opt/pulumi-runner/pulumi-runner"
+}
+
+resource "pulumicloud_agent_pool" "machines" {
+  organization = "acme"
+  name         = "machines"
+}
+
+# For cloud-init: what most clouds call user data. It holds the pool's token.
+output "user_data" {
+  value = join("\n", ["#cloud-config", yamlencode({
+    users = ["default", {
+      name   = "pulumi-runner"
+      system = true
+      groups = ["docker"]
+    }]
+    write_files = [
+      {
+        path        = "/var/lib/pulumi-runner/pulumi-workflow-agent.yaml"
+        owner       = "pulumi-runner"
+        permissions = "0400"
+        defer       = true # until the user is there
+        content = provider::pulumicloud::runner_config({
+          token         = pulumicloud_agent_pool.machines.token
+          deploy_target = "docker"
+        })
+      },
+      {
+        path    = "/etc/systemd/system/pulumi-runner.service"
+        content = templatefile("${path.module}/pulumi-runner.service.tftpl", { command = var.runner_command })
+      },
+    ]
+    runcmd = [["systemctl", "enable", "--now", "pulumi-runner.service"]]
+  })])
+  sensitive = true
+}
