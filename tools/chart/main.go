@@ -6,6 +6,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ import (
 const (
 	width, height = 18 * vg.Centimeter, 10 * vg.Centimeter
 	labelSpace    = 4.4 * vg.Centimeter
-	labelHeight   = 14 * vg.Length(1)
+	labelHeight   = vg.Length(14)
 	textSize      = 11
 )
 
@@ -183,12 +184,9 @@ func (c chart) label(p *plot.Plot, area draw.Canvas) {
 		right = max(right, x(last[0]))
 		labels = append(labels, label{s.Label, palette[i%len(palette)], y(last[1])})
 	}
-	slices.SortStableFunc(labels, func(a, b label) int { return int(math.Copysign(1, float64(b.y-a.y))) })
-	for i := 1; i < len(labels); i++ {
-		if gap := labels[i-1].y - labels[i].y; gap < labelHeight {
-			labels[i-1].y += (labelHeight - gap) / 2
-			labels[i].y = labels[i-1].y - labelHeight
-		}
+	slices.SortStableFunc(labels, func(a, b label) int { return cmp.Compare(b.y, a.y) })
+	for i := len(labels) - 2; i >= 0; i-- {
+		labels[i].y = max(labels[i].y, labels[i+1].y+labelHeight)
 	}
 	for _, l := range labels {
 		style := p.Y.Tick.Label
