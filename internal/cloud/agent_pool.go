@@ -194,19 +194,23 @@ func (c *Client) GetAgentPool(ctx context.Context, organization, id string) (*Ag
 	return decodeDetail(answer, id)
 }
 
+// minimumLooks is how often a new pool is looked for even where requests are not repeated: that is no repetition.
+const minimumLooks = 3
+
 // AwaitAgentPool asks for a pool that was just created until it is there (GET /api/orgs/{org}/agent-pools/{poolId}),
-// [Config].MaxRetries times more than once, with the pauses of retries. Errors are those of [Client.GetAgentPool].
+// [Config].MaxRetries times, but not fewer than three, with the pauses of retries. Errors are those of [Client.GetAgentPool].
 func (c *Client) AwaitAgentPool(ctx context.Context, organization, id string) (AgentPool, error) {
-	for try := 0; ; try++ {
+	looks := max(c.config.MaxRetries, minimumLooks)
+	for look := 1; ; look++ {
 		detail, err := c.GetAgentPool(ctx, organization, id)
 		if err == nil {
 			return detail.AgentPool(), nil
 		}
 		var missing *AgentPoolNotFoundError
-		if !errors.As(err, &missing) || try == c.config.MaxRetries {
+		if !errors.As(err, &missing) || look == looks {
 			return AgentPool{}, err
 		}
-		if err := c.pause(ctx, try); err != nil {
+		if err := c.pause(ctx, look-1); err != nil {
 			return AgentPool{}, err
 		}
 	}
