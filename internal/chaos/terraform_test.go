@@ -326,7 +326,7 @@ func objectOf(schema *tfprotov6.Schema, given map[string]tftypes.Value) tftypes.
 	for _, attribute := range schema.Block.Attributes {
 		value, ok := given[attribute.Name]
 		if !ok {
-			value = tftypes.NewValue(attribute.Type, nil)
+			value = tftypes.NewValue(attribute.ValueType(), nil)
 		}
 		attributes[attribute.Name] = value
 	}

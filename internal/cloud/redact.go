@@ -70,8 +70,8 @@ func (r *redactor) learn(secret string) {
 	}
 	pattern := strings.Join(r.plain, "|")
 	if len(r.base64) > 0 {
-		// The characters beside it hold a part of the secret, too.
-		pattern += "|[0-9A-Za-z+/_-]{0,4}(?:" + strings.Join(r.base64, "|") + ")[0-9A-Za-z+/_=-]{0,4}"
+		// The characters beside it hold a part of the secret, too, or of another.
+		pattern += "|[0-9A-Za-z+/_-]*(?:" + strings.Join(r.base64, "|") + ")[0-9A-Za-z+/_-]*={0,2}"
 	}
 	r.known.Store(regexp.MustCompile(pattern))
 }
