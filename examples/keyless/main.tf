@@ -6,8 +6,8 @@ terraform {
   }
 }
 
-# No stored access token: the pipeline's own ID token is exchanged for one that lasts as long as the run. It is found in
-# HCP Terraform and in GitHub Actions; elsewhere, token_env or token_file says where it is.
+# No stored access token: the pipeline's own ID token is exchanged for a short-lived one. It is found in HCP Terraform and in
+# GitHub Actions; elsewhere, token_env or token_file says where it is.
 provider "pulumicloud" {
   organization = "acme"
 

@@ -171,6 +171,7 @@ func TestExampleModules(t *testing.T) {
 func TestExamplesFormat(t *testing.T) {
 	t.Parallel()
 	cli := newCLI(t, examplesDirectory, map[string]string{"TF_CLI_CONFIG_FILE": os.DevNull})
+	skipUnless(t, cli, ">= 1.8") // Older ones take a provider's function for a mistake.
 	formatted, files, err := cli.FormatCheck(t.Context(), tfexec.Recursive(true))
 	if err != nil {
 		t.Fatal(err)
@@ -303,6 +304,22 @@ func newCLI(t *testing.T, directory string, environment map[string]string) *tfex
 	return cli
 }
 
+// skipUnless skips where the CLI's version is not among those required.
+func skipUnless(t *testing.T, cli *tfexec.Terraform, required string) {
+	t.Helper()
+	constraint, err := version.NewConstraint(required)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, _, err := cli.Version(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !constraint.Check(found.Core()) {
+		t.Skipf("requires version %s, and the CLI's is %s", required, found)
+	}
+}
+
 // examplesCLI is a CLI that finds the provider, and no other, in a mirror.
 type examplesCLI struct{ configFile string }
 
@@ -363,36 +380,19 @@ func (c examplesCLI) workspace(t *testing.T, pulumi examplesCloud, example strin
 		"PULUMI_HOME":        directory,
 		credential:           value,
 	})
-	workspace := exampleWorkspace{cli, files, example}
 	for _, terraform := range configurationBlocks(t, example, "terraform") {
 		if required := argument(terraform, "required_version"); required != nil {
-			workspace.skipUnless(t, required)
+			value, diagnostics := required.Expr.Value(nil)
+			if diagnostics.HasErrors() {
+				t.Fatal(diagnostics)
+			}
+			skipUnless(t, cli, value.AsString())
 		}
 	}
 	if err := cli.Init(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return workspace
-}
-
-// skipUnless skips where the CLI is older than the example requires.
-func (w exampleWorkspace) skipUnless(t *testing.T, required *hcl.Attribute) {
-	t.Helper()
-	value, diagnostics := required.Expr.Value(nil)
-	if diagnostics.HasErrors() {
-		t.Fatal(diagnostics)
-	}
-	constraint, err := version.NewConstraint(value.AsString())
-	if err != nil {
-		t.Fatal(err)
-	}
-	found, _, err := w.Version(t.Context(), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !constraint.Check(found.Core()) {
-		t.Skipf("requires version %s, and the CLI's is %s", constraint, found)
-	}
+	return exampleWorkspace{cli, files, example}
 }
 
 // apply applies what is there and expects that nothing is left to do then.
@@ -417,7 +417,7 @@ var exampleID = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 func (w exampleWorkspace) tryImport(t *testing.T, form string) {
 	t.Helper()
 	if form == "import-by-identity.tf" {
-		w.skipWithoutIdentity(t)
+		skipUnless(t, w.Terraform, ">= 1.12")
 	}
 	text, err := os.ReadFile(filepath.Join(examplesDirectory, w.example, form))
 	if err != nil {
@@ -460,18 +460,6 @@ func (w exampleWorkspace) importByCommand(t *testing.T, address string, command 
 	}
 	if err := w.Import(t.Context(), address, command[3]); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// skipWithoutIdentity skips where import blocks have no identity.
-func (w exampleWorkspace) skipWithoutIdentity(t *testing.T) {
-	t.Helper()
-	found, _, err := w.Version(t.Context(), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if found.Core().LessThan(version.Must(version.NewVersion("1.12.0"))) {
-		t.Skipf("%s has no import by identity, which came with 1.12", found)
 	}
 }
 
