@@ -22,7 +22,7 @@ func httpLogger(ctx context.Context) hclog.Logger {
 	logger := hclog.NewInterceptLogger(&hclog.LoggerOptions{Level: level, Output: io.Discard})
 	logger.RegisterSink(tflogSink{
 		level: level,
-		ctx: tflog.NewSubsystem(ctx, httpSubsystem, tflog.WithLevelFromEnv("TF_LOG_PROVIDER_PULUMICLOUD", httpSubsystem)),
+		ctx:   tflog.NewSubsystem(ctx, httpSubsystem, tflog.WithLevelFromEnv("TF_LOG_PROVIDER_PULUMICLOUD", httpSubsystem)),
 	})
 	return logger
 }

@@ -31,7 +31,7 @@ func Serve(version string, debug bool, options ...Option) error {
 func NewServer(version string, options ...Option) func() tfprotov6.ProviderServer {
 	return func() tfprotov6.ProviderServer {
 		framework := providerserver.NewProtocol6(New(version, options...)())()
-		if complete, ok := framework.(tfprotov6.ProviderServerWithListResource); ok {
+		if complete, ok := framework.(protocolServer); ok {
 			return &server{complete}
 		}
 		return framework
@@ -54,56 +54,62 @@ func QuietUnlessLogged() {
 // server lets go of what a call has used when the call ends. The framework keeps the context of every call until the
 // provider stops, to cancel it then, and with it the call's loggers: memory that grows with every resource.
 type server struct {
-	tfprotov6.ProviderServerWithListResource
+	protocolServer
+}
+
+// protocolServer is as much of the protocol as the provider has a use for.
+type protocolServer interface {
+	tfprotov6.ProviderServer
+	tfprotov6.ListResourceServer
 }
 
 // ValidateResourceConfig implements [tfprotov6.ResourceServer].
 func (s *server) ValidateResourceConfig(
 	ctx context.Context, req *tfprotov6.ValidateResourceConfigRequest,
 ) (*tfprotov6.ValidateResourceConfigResponse, error) {
-	return during(ctx, req, s.ProviderServerWithListResource.ValidateResourceConfig)
+	return during(ctx, req, s.protocolServer.ValidateResourceConfig)
 }
 
 // UpgradeResourceState implements [tfprotov6.ResourceServer].
 func (s *server) UpgradeResourceState(
 	ctx context.Context, req *tfprotov6.UpgradeResourceStateRequest,
 ) (*tfprotov6.UpgradeResourceStateResponse, error) {
-	return during(ctx, req, s.ProviderServerWithListResource.UpgradeResourceState)
+	return during(ctx, req, s.protocolServer.UpgradeResourceState)
 }
 
 // UpgradeResourceIdentity implements [tfprotov6.ResourceServer].
 func (s *server) UpgradeResourceIdentity(
 	ctx context.Context, req *tfprotov6.UpgradeResourceIdentityRequest,
 ) (*tfprotov6.UpgradeResourceIdentityResponse, error) {
-	return during(ctx, req, s.ProviderServerWithListResource.UpgradeResourceIdentity)
+	return during(ctx, req, s.protocolServer.UpgradeResourceIdentity)
 }
 
 // ReadResource implements [tfprotov6.ResourceServer].
 func (s *server) ReadResource(
 	ctx context.Context, req *tfprotov6.ReadResourceRequest,
 ) (*tfprotov6.ReadResourceResponse, error) {
-	return during(ctx, req, s.ProviderServerWithListResource.ReadResource)
+	return during(ctx, req, s.protocolServer.ReadResource)
 }
 
 // PlanResourceChange implements [tfprotov6.ResourceServer].
 func (s *server) PlanResourceChange(
 	ctx context.Context, req *tfprotov6.PlanResourceChangeRequest,
 ) (*tfprotov6.PlanResourceChangeResponse, error) {
-	return during(ctx, req, s.ProviderServerWithListResource.PlanResourceChange)
+	return during(ctx, req, s.protocolServer.PlanResourceChange)
 }
 
 // ApplyResourceChange implements [tfprotov6.ResourceServer].
 func (s *server) ApplyResourceChange(
 	ctx context.Context, req *tfprotov6.ApplyResourceChangeRequest,
 ) (*tfprotov6.ApplyResourceChangeResponse, error) {
-	return during(ctx, req, s.ProviderServerWithListResource.ApplyResourceChange)
+	return during(ctx, req, s.protocolServer.ApplyResourceChange)
 }
 
 // ReadDataSource implements [tfprotov6.DataSourceServer].
 func (s *server) ReadDataSource(
 	ctx context.Context, req *tfprotov6.ReadDataSourceRequest,
 ) (*tfprotov6.ReadDataSourceResponse, error) {
-	return during(ctx, req, s.ProviderServerWithListResource.ReadDataSource)
+	return during(ctx, req, s.protocolServer.ReadDataSource)
 }
 
 // during makes a call with a context that holds on to the caller's only until the call returns.
