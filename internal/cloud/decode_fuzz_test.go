@@ -1,10 +1,12 @@
 package cloud
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -113,6 +115,35 @@ func FuzzDecodeDetail(f *testing.F) {
 		}
 		if detail.ID != "1" || detail.Agents == nil {
 			t.Errorf("got %+v, want the pool 1 and its agents", detail)
+		}
+	})
+}
+
+func FuzzIDTokenClaims(f *testing.F) {
+	for _, payload := range []string{
+		`{"iss":"https://issuer.example","sub":"repo:acme/infra","aud":"urn:pulumi:org:acme"}`, `{"aud":["a","b"]}`, `{"aud":[1]}`,
+		`{"aud":{}}`, `{"aud":null}`, `{"iss":1}`, `{"iss":"\u001b[2J","sub":"` + ownToken + `"}`, `[]`, `null`, ``, `{`,
+	} {
+		f.Add("e30." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".c2ln")
+	}
+	f.Add("a.b.c")
+	f.Add("..")
+	f.Add(ownToken)
+	exchange := TokenExchange{Organization: "acme", TokenType: OrganizationToken}
+	f.Fuzz(func(t *testing.T, idToken string) {
+		client := New(Config{AccessToken: ownToken})
+		cause := errors.New("no")
+		var refused *ExchangeRefusedError
+		if !errors.As(client.exchangeRefused(idToken, exchange, cause), &refused) || !errors.Is(refused, cause) {
+			t.Fatal("no refusal with its cause")
+		}
+		if refused.WrongAudience() && slices.Contains(refused.Audiences, exchange.Audience()) {
+			t.Errorf("%q is taken for a wrong audience", refused.Audiences)
+		}
+		for _, text := range append(refused.Audiences, refused.Issuer, refused.Subject) {
+			if strings.Contains(text, ownToken) || !utf8.ValidString(text) || strings.ContainsFunc(text, isUnprintable) {
+				t.Errorf("%q is not safe to print", text)
+			}
 		}
 	})
 }

@@ -46,9 +46,13 @@ func TestSetDefaultAgentPool_refusedPool(t *testing.T) {
 		gone   bool
 		counts map[string]int
 	}{
-		"that is not there":             {poolID, refuse(http.StatusNotFound), true, map[string]int{"PATCH": 1, "GET": 1}},
-		"that is there":                 {poolID, answer(http.StatusOK, `{"id":"`+poolID+`","name":"runners"}`), false, map[string]int{"PATCH": 1, "GET": 1}},
-		"that a proxy says is missing":  {poolID, func(w http.ResponseWriter, _ *http.Request) { http.NotFound(w, nil) }, false, map[string]int{"PATCH": 1, "GET": 1}},
+		"that is not there": {poolID, refuse(http.StatusNotFound), true, map[string]int{"PATCH": 1, "GET": 1}},
+		"that is there": {
+			poolID, answer(http.StatusOK, `{"id":"`+poolID+`","name":"runners"}`), false, map[string]int{"PATCH": 1, "GET": 1},
+		},
+		"that a proxy says is missing": {
+			poolID, func(w http.ResponseWriter, _ *http.Request) { http.NotFound(w, nil) }, false, map[string]int{"PATCH": 1, "GET": 1},
+		},
 		"that can't be asked for":       {poolID, refuse(http.StatusForbidden), false, map[string]int{"PATCH": 1, "GET": 1}},
 		"where it is the Pulumi-hosted": {"", nil, false, map[string]int{"PATCH": 1}},
 	} {

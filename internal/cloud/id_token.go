@@ -134,7 +134,9 @@ func checkIDToken(source, token string) (string, error) {
 	case token == "":
 		return "", &IDTokenError{Source: source, Err: errors.New("it is empty or not set")}
 	case strings.Count(token, ".") != 2:
-		return "", &IDTokenError{Source: source, Err: errors.New("what it holds is not a JSON Web Token (three parts with dots between)")}
+		return "", &IDTokenError{
+			Source: source, Err: errors.New("what it holds is not a JSON Web Token (three parts with dots between)"),
+		}
 	}
 	return token, nil
 }

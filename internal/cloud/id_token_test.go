@@ -53,11 +53,12 @@ func exchanged(t *testing.T, source cloud.IDTokenSource) (string, error) {
 func TestIDTokens(t *testing.T) {
 	t.Parallel()
 	token, other := jwt(`{"sub":"a"}`), jwt(`{"sub":"b"}`)
+	environment := pipeline(map[string]string{"ID_TOKEN": token}, map[string]string{"/token": token, "/windows": token + "\r\n"})
 	for name, source := range map[string]cloud.IDTokenSource{
 		"configured":             cloud.IDToken(token),
-		"file":                   cloud.IDTokenFile{Path: "/token", Environment: pipeline(nil, map[string]string{"/token": token})},
-		"file with a line break": cloud.IDTokenFile{Path: "/token", Environment: pipeline(nil, map[string]string{"/token": token + "\r\n"})},
-		"variable":               cloud.IDTokenVariable{Name: "ID_TOKEN", Environment: pipeline(map[string]string{"ID_TOKEN": token}, nil)},
+		"file":                   cloud.IDTokenFile{Path: "/token", Environment: environment},
+		"file with a line break": cloud.IDTokenFile{Path: "/windows", Environment: environment},
+		"variable":               cloud.IDTokenVariable{Name: "ID_TOKEN", Environment: environment},
 		"HCP Terraform": cloud.PipelineIDToken{Environment: pipeline(map[string]string{
 			"TFC_WORKLOAD_IDENTITY_TOKEN": token, "ACTIONS_ID_TOKEN_REQUEST_URL": "http://127.0.0.1:1",
 			"ACTIONS_ID_TOKEN_REQUEST_TOKEN": other,
@@ -79,15 +80,21 @@ func TestIDTokens_thatCanNotBeHad(t *testing.T) {
 		source cloud.IDTokenSource
 		texts  []string
 	}{
-		"empty":           {cloud.IDToken(""), []string{"the configuration", "empty"}},
-		"no token":        {cloud.IDToken("secret"), []string{"the configuration", "not a JSON Web Token"}},
-		"no file":         {cloud.IDTokenFile{Path: "/none", Environment: environment}, []string{"the file /none", "not exist"}},
-		"empty file":      {cloud.IDTokenFile{Path: "/empty", Environment: environment}, []string{"the file /empty", "empty"}},
-		"another file":    {cloud.IDTokenFile{Path: "/word", Environment: environment}, []string{"the file /word", "not a JSON Web Token"}},
-		"no variable":     {cloud.IDTokenVariable{Name: "NONE", Environment: environment}, []string{"variable NONE", "not set"}},
-		"blank variable":  {cloud.IDTokenVariable{Name: "BLANK", Environment: environment}, []string{"variable BLANK", "empty"}},
-		"other variable":  {cloud.IDTokenVariable{Name: "WORD", Environment: environment}, []string{"variable WORD", "not a JSON Web Token"}},
-		"no pipeline":     {cloud.PipelineIDToken{Environment: environment}, []string{"the environment", "TFC_WORKLOAD_IDENTITY_TOKEN", "id-token: write"}},
+		"empty":      {cloud.IDToken(""), []string{"the configuration", "empty"}},
+		"no token":   {cloud.IDToken("secret"), []string{"the configuration", "not a JSON Web Token"}},
+		"no file":    {cloud.IDTokenFile{Path: "/none", Environment: environment}, []string{"the file /none", "not exist"}},
+		"empty file": {cloud.IDTokenFile{Path: "/empty", Environment: environment}, []string{"the file /empty", "empty"}},
+		"another file": {
+			cloud.IDTokenFile{Path: "/word", Environment: environment}, []string{"the file /word", "not a JSON Web Token"},
+		},
+		"no variable":    {cloud.IDTokenVariable{Name: "NONE", Environment: environment}, []string{"variable NONE", "not set"}},
+		"blank variable": {cloud.IDTokenVariable{Name: "BLANK", Environment: environment}, []string{"variable BLANK", "empty"}},
+		"other variable": {
+			cloud.IDTokenVariable{Name: "WORD", Environment: environment}, []string{"variable WORD", "not a JSON Web Token"},
+		},
+		"no pipeline": {
+			cloud.PipelineIDToken{Environment: environment}, []string{"the environment", "TFC_WORKLOAD_IDENTITY_TOKEN", "id-token: write"},
+		},
 		"half a pipeline": {githubJob("http://127.0.0.1:1", ""), []string{"the environment", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"}},
 		"no URL":          {githubJob("not a url", "request-token"), []string{"ACTIONS_ID_TOKEN_REQUEST_URL is not a URL"}},
 		"no URL at all":   {githubJob("http://[", "request-token"), []string{"ACTIONS_ID_TOKEN_REQUEST_URL is not a URL"}},
@@ -161,9 +168,13 @@ func TestGitHubIDToken_failures(t *testing.T) {
 		handler http.HandlerFunc
 		texts   []string
 	}{
-		"refused":       {refuse(http.StatusForbidden), []string{"GitHub Actions", "403 Forbidden"}},
-		"redirected":    {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/else", http.StatusFound) }, []string{"302 Found"}},
-		"no JSON":       {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<h1>hello</h1>") }, []string{"not the JSON"}},
+		"refused": {refuse(http.StatusForbidden), []string{"GitHub Actions", "403 Forbidden"}},
+		"redirected": {
+			func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/else", http.StatusFound) }, []string{"302 Found"},
+		},
+		"no JSON": {
+			func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<h1>hello</h1>") }, []string{"not the JSON"},
+		},
 		"no value":      {answer(http.StatusOK, `{"message":"`+requestToken+`"}`), []string{"empty or not set"}},
 		"another value": {answer(http.StatusOK, `{"value":"`+requestToken+`"}`), []string{"not a JSON Web Token"}},
 		"no answer":     {drop, []string{"GitHub Actions", "EOF"}},

@@ -115,7 +115,7 @@ func (c *Client) ExchangeToken(ctx context.Context, idTokens IDTokenSource, x To
 	answer, err := c.do(ctx, call{
 		method: http.MethodPost, path: []string{"api", "oauth", "token"}, anonymous: true, repeatable: true,
 		maxRetries: c.config.MaxRetries, maxBody: maxBodyBytes,
-		body: struct {
+		body: struct { //nolint:gosec // The names of what is exchanged are no credentials.
 			GrantType          string `json:"grant_type"`
 			Audience           string `json:"audience"`
 			SubjectToken       string `json:"subject_token"`

@@ -25,7 +25,7 @@ func jwt(claims string) string {
 }
 
 // grant is a handler that sends a token in exchange.
-func grant(token string, fields string) http.HandlerFunc {
+func grant(token, fields string) http.HandlerFunc {
 	return answer(http.StatusOK, fmt.Sprintf(`{"access_token":%q,"token_type":"Bearer"%s}`, token, fields))
 }
 
@@ -124,11 +124,15 @@ func TestExchangeToken_refused(t *testing.T) {
 	}{
 		"its audience": {
 			jwt(`{"iss":"https://issuer.example","sub":"repo:acme/infra","aud":"https://github.com/acme"}`),
-			"https://issuer.example", "repo:acme/infra", []string{"https://github.com/acme"}, true,
+			"https://issuer.example", "repo:acme/infra",
+			[]string{"https://github.com/acme"},
+			true,
 		},
 		"the policy": {
 			jwt(`{"iss":"https://issuer.example","sub":"job","aud":["else","urn:pulumi:org:acme"]}`),
-			"https://issuer.example", "job", []string{"else", "urn:pulumi:org:acme"}, false,
+			"https://issuer.example", "job",
+			[]string{"else", "urn:pulumi:org:acme"},
+			false,
 		},
 		"no audience":           {jwt(`{"iss":"i"}`), "i", "", nil, false},
 		"an odd audience":       {jwt(`{"iss":"i","aud":{"a":1}}`), "", "", nil, false},

@@ -17,7 +17,7 @@ type slowlyFailing struct {
 
 func (s *slowlyFailing) idToken(context.Context, *Client, string) (string, error) {
 	s.asked++
-	time.Sleep(time.Second)
+	<-time.After(time.Second) // of the bubble's clock
 	return "", s.err
 }
 

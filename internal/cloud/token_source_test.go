@@ -228,10 +228,14 @@ func TestExchangedTokens_failureIsNoNewsOfTheOperation(t *testing.T) {
 					t.Fatalf("got %v, want an AuthenticationError", err)
 				}
 				for what, is := range map[string]bool{
-					"a missing pool": isA[*cloud.AgentPoolNotFoundError](err), "a missing organization": isA[*cloud.OrganizationNotFoundError](err),
-					"a taken name": isA[*cloud.AgentPoolExistsError](err), "an unknown outcome": isA[*cloud.UnknownOutcomeError](err),
-					"a lost token": isA[*cloud.TokenLostError](err), "no default organization": isA[*cloud.NoDefaultOrganizationError](err),
-					"an answer": isA[*cloud.APIError](err), "a lost answer": isA[*cloud.TransportError](err),
+					"a missing pool":          isA[*cloud.AgentPoolNotFoundError](err),
+					"a missing organization":  isA[*cloud.OrganizationNotFoundError](err),
+					"a taken name":            isA[*cloud.AgentPoolExistsError](err),
+					"an unknown outcome":      isA[*cloud.UnknownOutcomeError](err),
+					"a lost token":            isA[*cloud.TokenLostError](err),
+					"no default organization": isA[*cloud.NoDefaultOrganizationError](err),
+					"an answer":               isA[*cloud.APIError](err),
+					"a lost answer":           isA[*cloud.TransportError](err),
 				} {
 					if is {
 						t.Errorf("%v is taken for %s", err, what)

@@ -46,6 +46,7 @@ func openConnections(s *server) *atomic.Int64 {
 			open.Add(1)
 		case http.StateClosed:
 			open.Add(-1)
+		default: // It stays open.
 		}
 	}
 	return &open

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/terraform-plugin-testing/compare"
 	"github.com/hashicorp/terraform-plugin-testing/helper/acctest"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
@@ -88,7 +88,7 @@ func deleteAcceptancePools(ctx context.Context, client *cloud.Client, organizati
 		if !strings.HasPrefix(pool.Name, acceptancePrefix) {
 			continue
 		}
-		log.Printf("[INFO] deleting agent pool %s (%s)", pool.Name, pool.ID)
+		hclog.L().Info("deleting agent pool", "name", pool.Name, "id", pool.ID)
 		if deleteErr := client.DeleteAgentPool(ctx, organization, pool.ID, true); deleteErr != nil {
 			err = errors.Join(err, deleteErr)
 		}

@@ -45,7 +45,7 @@ type agentPoolIdentity struct {
 	ID           types.String `tfsdk:"id"`
 }
 
-func (m agentPoolModel) identity() agentPoolIdentity {
+func (m *agentPoolModel) identity() agentPoolIdentity {
 	return agentPoolIdentity{Organization: m.Organization, ID: m.ID}
 }
 
@@ -57,7 +57,7 @@ func (m *agentPoolModel) refresh(pool cloud.AgentPool) {
 }
 
 // hasToken tells whether the state has the pool's token in either form.
-func (m agentPoolModel) hasToken() bool { return !m.Token.IsNull() || !m.EncryptedToken.IsNull() }
+func (m *agentPoolModel) hasToken() bool { return !m.Token.IsNull() || !m.EncryptedToken.IsNull() }
 
 // chooseName makes a unique name where the plan has left that open.
 func (m *agentPoolModel) chooseName() {
@@ -70,7 +70,7 @@ func (m *agentPoolModel) chooseName() {
 const uniqueLength = 12
 
 // changes is what it takes to make the pool in the state the one in the plan.
-func (m agentPoolModel) changes(state agentPoolModel) cloud.AgentPoolUpdate {
+func (m *agentPoolModel) changes(state agentPoolModel) cloud.AgentPoolUpdate {
 	var update cloud.AgentPoolUpdate
 	if !m.Name.Equal(state.Name) {
 		update.Name = m.Name.ValueStringPointer()

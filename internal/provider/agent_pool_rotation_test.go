@@ -240,7 +240,10 @@ resource "pulumicloud_agent_pool" "test" {
 		ProtoV6ProviderFactories: factories(),
 		Steps: []resource.TestStep{
 			{Config: with("2026-11")},
-			{Config: with("2026-12"), ExpectError: regexp.MustCompile(`(?s)Agent pool exists already.*create_before_destroy.*name_prefix`)},
+			{
+				Config:      with("2026-12"),
+				ExpectError: regexp.MustCompile(`(?s)Agent pool exists already.*create_before_destroy.*name_prefix`),
+			},
 		},
 	})
 }

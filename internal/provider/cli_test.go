@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/go-version"
+
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/provider"
 )
 
@@ -110,4 +112,35 @@ func (w workspace) mustRun(t *testing.T, arguments ...string) string {
 		t.Fatalf("%s: exit status %d\n%s", strings.Join(arguments, " "), status, output)
 	}
 	return output
+}
+
+// skipUnlessCLI skips where the CLI under test is older than the version of Terraform or OpenTofu that brought a feature;
+// nil stands for a feature that one of them lacks.
+func skipUnlessCLI(t *testing.T, feature string, terraform, openTofu *version.Version) {
+	t.Helper()
+	cli := os.Getenv("TF_ACC_TERRAFORM_PATH")
+	if os.Getenv("TF_ACC") == "" || cli == "" {
+		t.Skip("TF_ACC and TF_ACC_TERRAFORM_PATH have to be set for tests that run the CLI")
+	}
+	command := exec.CommandContext(t.Context(), cli, "version")
+	command.Env = append(os.Environ(), "CHECKPOINT_DISABLE=1")
+	output, err := command.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, text, _ := strings.Cut(strings.SplitN(string(output), "\n", 2)[0], " v")
+	found, err := version.NewVersion(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	needed := terraform
+	if name == "OpenTofu" {
+		needed = openTofu
+	}
+	if needed == nil {
+		t.Skipf("%s has no %s", name, feature)
+	}
+	if found.Core().LessThan(needed) {
+		t.Skipf("%s %s has no %s, which came with %s", name, found, feature, needed)
+	}
 }

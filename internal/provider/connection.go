@@ -48,6 +48,9 @@ func (c *connection) ready() bool { return c != nil && c.client != nil }
 
 // notReady explains why not.
 func (c *connection) notReady() (title, detail string) {
+	if c == nil {
+		return "Provider is not configured", "Nothing has configured the provider yet, so Pulumi Cloud can't be asked."
+	}
 	return "Provider configuration is not known yet",
 		fmt.Sprintf("The provider's %s depends on something that is not applied yet, so Pulumi Cloud can't be asked now. Apply "+
 			"what it depends on first, for example with -target, or give the provider a value that is known while planning.",

@@ -50,7 +50,8 @@ func TestDefaultAgentPool_life(t *testing.T) {
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	one, two := pulumi.mustCreate(t, "acme", "one", ""), pulumi.mustCreate(t, "acme", "two", "")
 	with := func(id string) string {
-		return pulumi.config(`organization = "acme"`, fmt.Sprintf("resource %q \"test\" {\n  agent_pool_id = %q\n}\n", defaultPoolType, id))
+		return pulumi.config(`organization = "acme"`,
+			fmt.Sprintf("resource %q \"test\" {\n  agent_pool_id = %q\n}\n", defaultPoolType, id))
 	}
 	action := func(action plancheck.ResourceActionType) plancheck.PlanCheck {
 		return plancheck.ExpectResourceAction(defaultPoolAddress, action)

@@ -252,8 +252,7 @@ func report(err error) string {
 	if then != nil {
 		lines = append(lines, "Then: "+then.Error())
 	}
-	var api *cloud.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[*cloud.APIError](err); ok {
 		for _, detail := range api.Details {
 			lines = append(lines, "- "+strings.Join(nonEmpty(detail.Resource, detail.Attribute, detail.Type, detail.Message), ": "))
 		}

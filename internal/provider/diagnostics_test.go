@@ -243,7 +243,8 @@ func TestAgentPool_redirectsToALoginPage(t *testing.T) {
 				want = c.absent()
 			}
 			after, diagnostics := operation.run(t, c, pool)
-			expectError(t, diagnostics, "Not an answer of Pulumi Cloud", operation.did, "https://login.example.com", "api_url", "access token", "not sent")
+			expectError(t, diagnostics, "Not an answer of Pulumi Cloud", operation.did, "https://login.example.com",
+				"api_url", "access token", "not sent")
 			if !after.values.Equal(want.values) {
 				t.Error("the state has changed")
 			}

@@ -80,9 +80,9 @@ func (c trustingCloud) exchanges(t *testing.T) []map[string]any {
 	return asked
 }
 
-// oidcValue is the provider's oidc with these attributes.
-func oidcValue(provider tftypes.Object, arguments attributes) tftypes.Value {
-	return object(provider.AttributeTypes["oidc"].(tftypes.Object), arguments)
+// oidcValue is a provider block's oidc with these attributes.
+func oidcValue(block tftypes.Object, arguments attributes) tftypes.Value {
+	return object(block.AttributeTypes["oidc"].(tftypes.Object), arguments)
 }
 
 // newOIDCCore returns a core whose provider has these arguments in its oidc.
@@ -205,18 +205,32 @@ func TestOIDC_validation(t *testing.T) {
 		more  attributes
 		texts []string
 	}{
-		"nothing":                   {oidc: attributes{}},
-		"all unknown":               {oidc: attributes{"token": tftypes.UnknownValue, "token_type": tftypes.UnknownValue, "team": "infra"}},
-		"unknown team":              {oidc: attributes{"token_type": "team", "team": tftypes.UnknownValue}},
-		"access token":              {attributes{}, attributes{"access_token": accessToken}, []string{"Invalid Attribute Combination", "access_token", "oidc"}},
-		"token and file":            {attributes{"token": "a", "token_file": "b"}, nil, []string{"Invalid Attribute Combination", "token_file"}},
-		"token and variable":        {attributes{"token": "a", "token_env": "b"}, nil, []string{"Invalid Attribute Combination", "token_env"}},
-		"file and variable":         {attributes{"token_file": "a", "token_env": "b"}, nil, []string{"Invalid Attribute Combination", "token_env"}},
-		"a runner's token":          {attributes{"token_type": "runner"}, nil, []string{"token_type", `"personal"`}},
-		"no team":                   {attributes{"token_type": "team"}, nil, []string{"Missing name for the access token", "set team"}},
-		"no user":                   {attributes{"token_type": "personal"}, nil, []string{"Missing name for the access token", "set user"}},
-		"a team too many":           {attributes{"team": "infra"}, nil, []string{"Name does not fit", `"team"`}},
-		"a user instead of a team":  {attributes{"token_type": "team", "team": "infra", "user": "ada"}, nil, []string{"Name does not fit", `"personal"`}},
+		"nothing": {oidc: attributes{}},
+		"all unknown": {
+			oidc: attributes{"token": tftypes.UnknownValue, "token_type": tftypes.UnknownValue, "team": "infra"},
+		},
+		"unknown team": {oidc: attributes{"token_type": "team", "team": tftypes.UnknownValue}},
+		"access token": {
+			attributes{}, attributes{"access_token": accessToken}, []string{"Invalid Attribute Combination", "access_token", "oidc"},
+		},
+		"token and file": {
+			attributes{"token": "a", "token_file": "b"}, nil, []string{"Invalid Attribute Combination", "token_file"},
+		},
+		"token and variable": {
+			attributes{"token": "a", "token_env": "b"}, nil, []string{"Invalid Attribute Combination", "token_env"},
+		},
+		"file and variable": {
+			attributes{"token_file": "a", "token_env": "b"}, nil, []string{"Invalid Attribute Combination", "token_env"},
+		},
+		"a runner's token": {attributes{"token_type": "runner"}, nil, []string{"token_type", `"personal"`}},
+		"no team":          {attributes{"token_type": "team"}, nil, []string{"Missing name for the access token", "set team"}},
+		"no user": {
+			attributes{"token_type": "personal"}, nil, []string{"Missing name for the access token", "set user"},
+		},
+		"a team too many": {attributes{"team": "infra"}, nil, []string{"Name does not fit", `"team"`}},
+		"a user instead of a team": {
+			attributes{"token_type": "team", "team": "infra", "user": "ada"}, nil, []string{"Name does not fit", `"personal"`},
+		},
 		"a team's administrator":    {attributes{"token_type": "team", "team": "infra", "admin": true}, nil, []string{"administrator"}},
 		"an expiration of nothing":  {attributes{"expiration": "0s"}, nil, []string{"Duration is not positive"}},
 		"an expiration of no shape": {attributes{"expiration": "soon"}, nil, []string{"Duration"}},
@@ -256,17 +270,18 @@ func TestOIDC_unknown(t *testing.T) {
 	pool := stored.mustApply(t, stored.absent(), attributes{"name": "runners"})
 	pulumi.ResetRequests()
 	for name, arguments := range map[string]func(tftypes.Object) attributes{
-		"oidc": func(provider tftypes.Object) attributes {
-			return attributes{"organization": "acme", "oidc": tftypes.NewValue(provider.AttributeTypes["oidc"], tftypes.UnknownValue)}
+		"oidc": func(block tftypes.Object) attributes {
+			return attributes{"organization": "acme", "oidc": tftypes.NewValue(block.AttributeTypes["oidc"], tftypes.UnknownValue)}
 		},
-		"token": func(provider tftypes.Object) attributes {
-			return attributes{"organization": "acme", "oidc": oidcValue(provider, attributes{"token": tftypes.UnknownValue})}
+		"token": func(block tftypes.Object) attributes {
+			return attributes{"organization": "acme", "oidc": oidcValue(block, attributes{"token": tftypes.UnknownValue})}
 		},
-		"organization": func(provider tftypes.Object) attributes {
-			return attributes{"organization": tftypes.UnknownValue, "oidc": oidcValue(provider, attributes{"token": pulumi.idToken(nil)})}
+		"organization": func(block tftypes.Object) attributes {
+			return attributes{"organization": tftypes.UnknownValue, "oidc": oidcValue(block, attributes{"token": pulumi.idToken(nil)})}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c := newUnconfiguredCore(t)
 			config := arguments(c.provider)
 			config["api_url"] = pulumi.url
@@ -416,11 +431,20 @@ func oidcFailures(t *testing.T) map[string]oidcFailure {
 			arguments: with(attributes{"token_file": filepath.Join(directory, "none")}), title: "No ID token",
 			texts: []string{"the file " + filepath.Join(directory, "none"), "no such file"},
 		},
-		"a folder":       {arguments: with(attributes{"token_file": directory}), title: "No ID token", texts: []string{directory, "regular file"}},
-		"an empty file":  {arguments: with(attributes{"token_file": file}), title: "No ID token", texts: []string{file, "empty"}},
-		"no variable":    {arguments: with(attributes{"token_env": "NO_SUCH_VARIABLE"}), title: "No ID token", texts: []string{"NO_SUCH_VARIABLE", "not set"}},
-		"an empty token": {arguments: with(attributes{"token": ""}), title: "No ID token", texts: []string{"the configuration", "empty"}},
-		"another token":  {arguments: with(attributes{"token": accessToken}), title: "No ID token", texts: []string{"not a JSON Web Token"}},
+		"a folder": {
+			arguments: with(attributes{"token_file": directory}), title: "No ID token", texts: []string{directory, "regular file"},
+		},
+		"an empty file": {arguments: with(attributes{"token_file": file}), title: "No ID token", texts: []string{file, "empty"}},
+		"no variable": {
+			arguments: with(attributes{"token_env": "NO_SUCH_VARIABLE"}), title: "No ID token",
+			texts: []string{"NO_SUCH_VARIABLE", "not set"},
+		},
+		"an empty token": {
+			arguments: with(attributes{"token": ""}), title: "No ID token", texts: []string{"the configuration", "empty"},
+		},
+		"another token": {
+			arguments: with(attributes{"token": accessToken}), title: "No ID token", texts: []string{"not a JSON Web Token"},
+		},
 		"another audience": {
 			arguments: claiming(map[string]any{"aud": "https://github.com/acme"}, nil), title: "ID token refused",
 			texts: []string{"is meant for https://github.com/acme", "has to be for " + acmeAudience},
@@ -448,12 +472,16 @@ func oidcFailures(t *testing.T) map[string]oidcFailure {
 			arguments: claiming(nil, attributes{"expiration": "8760h"}), title: "ID token refused", texts: []string{"expiration"},
 		},
 		"no such endpoint": {
-			good, answer(http.StatusNotFound, textType, "404 page not found"), "Not an answer of Pulumi Cloud", []string{exchangeRequest, "api_url"},
+			good, answer(http.StatusNotFound, textType, "404 page not found"), "Not an answer of Pulumi Cloud",
+			[]string{exchangeRequest, "api_url"},
 		},
-		"404": {good, answer(http.StatusNotFound, jsonType, pulumiError(404, "no such thing")), "Request refused", []string{"no such thing"}},
+		"404": {
+			good, answer(http.StatusNotFound, jsonType, pulumiError(404, "no such thing")), "Request refused", []string{"no such thing"},
+		},
 		"409": {good, answer(http.StatusConflict, jsonType, pulumiError(409, "no")), "Request refused", []string{exchangeRequest}},
 		"HTML": {
-			good, answer(http.StatusForbidden, htmlType, "<h1>Forbidden</h1>"), "Not an answer of Pulumi Cloud", []string{exchangeRequest, "proxy"},
+			good, answer(http.StatusForbidden, htmlType, "<h1>Forbidden</h1>"), "Not an answer of Pulumi Cloud",
+			[]string{exchangeRequest, "proxy"},
 		},
 		"200 in HTML": {
 			good, answer(http.StatusOK, htmlType, "<h1>Sign in</h1>"), "Unexpected answer of Pulumi Cloud", []string{exchangeRequest},
@@ -464,7 +492,8 @@ func oidcFailures(t *testing.T) map[string]oidcFailure {
 		},
 		"no answer": {
 			good, func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) },
-			"Pulumi Cloud can't be reached", []string{exchangeRequest},
+			"Pulumi Cloud can't be reached",
+			[]string{exchangeRequest},
 		},
 	}
 }
@@ -545,4 +574,39 @@ func TestOIDC_detailsOfARefusal(t *testing.T) {
 	c := pulumi.newOIDCCore(t, attributes{"token": pulumi.idToken(nil)})
 	_, diagnostics := c.apply(t.Context(), t, c.absent(), attributes{"name": "runners"})
 	expectError(t, diagnostics, "ID token refused", "See https://www.pulumi.com/docs/oidc/", "- policy: missing")
+}
+
+// tokenCollector remembers the access tokens that were granted.
+type tokenCollector struct {
+	mu     sync.Mutex
+	tokens []string
+}
+
+func newTokenCollector(pulumi pulumiCloud) *tokenCollector {
+	collector := &tokenCollector{}
+	pulumi.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			recorder := httptest.NewRecorder()
+			maps.Copy(recorder.Header(), w.Header())
+			next.ServeHTTP(recorder, r)
+			var granted struct {
+				AccessToken string `json:"access_token"`
+			}
+			if json.Unmarshal(recorder.Body.Bytes(), &granted) == nil && granted.AccessToken != "" {
+				collector.mu.Lock()
+				collector.tokens = append(collector.tokens, granted.AccessToken)
+				collector.mu.Unlock()
+			}
+			maps.Copy(w.Header(), recorder.Header())
+			w.WriteHeader(recorder.Code)
+			_, _ = recorder.Body.WriteTo(w)
+		})
+	})
+	return collector
+}
+
+func (c *tokenCollector) seen() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.tokens)
 }

@@ -20,15 +20,17 @@ import (
 	"sync"
 	"testing"
 
+	"filippo.io/age"
+
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 )
 
-// tattler is middleware that gives away, in every answer, the access token that the request came with and the pool
-// tokens that it has seen handed out.
+// tattler is middleware that gives away, in every answer, the access token that the request came with, and the ID tokens
+// and pool tokens that it has seen.
 type tattler struct {
 	mu sync.Mutex
 	// accessTokens and poolTokens are the secrets that it has seen.
-	accessTokens, poolTokens []string
+	accessTokens, poolTokens, idTokens []string
 	// answers wait to take the place of the API's to the next request of their method.
 	answers map[string]http.HandlerFunc
 	// lose tells to break the connection after the next POST took effect.
@@ -45,8 +47,14 @@ func (t *tattler) secrets() (accessTokens, poolTokens []string) {
 // gossip is the access token of a request and the pool tokens, in many forms.
 func (t *tattler) gossip(accessToken string) string {
 	_, secrets := t.secrets()
+	t.mu.Lock()
+	secrets = slices.Concat(secrets, t.idTokens, []string{accessToken})
+	t.mu.Unlock()
 	var words []string
-	for _, secret := range append(secrets, accessToken) {
+	for _, secret := range secrets {
+		if secret == "" {
+			continue // as of an exchange, which carries none
+		}
 		words = append(words, secret, url.QueryEscape(secret), url.PathEscape(secret))
 		for _, prefix := range []string{"", ":", "me:"} {
 			text := []byte(prefix + secret + "!")
@@ -72,8 +80,19 @@ func (t *tattler) loseNextCreate() {
 func (t *tattler) wrap(api http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, accessToken, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		var exchange struct {
+			SubjectToken string `json:"subject_token"`
+		}
+		_ = json.Unmarshal(body, &exchange)
 		t.mu.Lock()
-		t.accessTokens = append(t.accessTokens, accessToken)
+		if accessToken != "" {
+			t.accessTokens = append(t.accessTokens, accessToken)
+		}
+		if exchange.SubjectToken != "" && !slices.Contains(t.idTokens, exchange.SubjectToken) {
+			t.idTokens = append(t.idTokens, exchange.SubjectToken)
+		}
 		handler := api
 		if instead, ok := t.answers[r.Method]; ok {
 			handler = instead
@@ -284,7 +303,7 @@ data "pulumicloud_agent_pools" "all" {}
 	tattler.answerNext(http.MethodGet, http.StatusServiceUnavailable, jsonType, failure)
 	r.run(t, "plan", 0, []string{"Warning from Pulumi Cloud", redacted}, "plan", "-out=create.tfplan")
 	tattler.answerNext(http.MethodPost, http.StatusTooManyRequests, jsonType, failure)
-	r.run(t, "apply", 0, []string{"1 added", redacted}, "apply", "create.tfplan")
+	r.run(t, "apply", 0, []string{"1 added", redacted}, "apply", "-auto-approve")
 
 	tattler.answerNext(http.MethodPatch, http.StatusInternalServerError, jsonType, failure)
 	r.write(t, "main.tf", provider+renamed)
@@ -382,5 +401,77 @@ provider "pulumicloud" {
 		default:
 			expectNoSecrets(t, place, content, []string{accessToken})
 		}
+	}
+}
+
+// With oidc and token_recipients no secret is left that could be anywhere, not even in the state.
+func TestSecrets_keylessAndEncrypted(t *testing.T) {
+	t.Parallel()
+	pulumi := startTrustingCloud(t, nil)
+	tattler := &tattler{answers: map[string]http.HandlerFunc{}}
+	pulumi.Use(tattler.wrap)
+	key, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := func(name string) string {
+		return fmt.Sprintf(`
+provider "pulumicloud" {
+  organization = "acme"
+  max_retries  = 2
+  oidc         = {}
+}
+%s`, poolBlock(fmt.Sprintf("name = %q\n token_recipients = [%q]", name, key.Recipient())))
+	}
+	const redacted = "(redacted)"
+	idToken := pulumi.idToken(nil)
+	r := &secretsRun{printed: map[string]string{}}
+	r.workspace = newWorkspace(t, config("runners"), "PULUMI_BACKEND_URL="+pulumi.url, "TFC_WORKLOAD_IDENTITY_TOKEN="+idToken,
+		"TF_LOG=TRACE", "TF_LOG_PATH=terraform.log")
+	r.run(t, "init", 0, nil, "init")
+	r.run(t, "plan", 0, nil, "plan", "-out=create.tfplan")
+	tattler.answerNext(http.MethodPost, http.StatusUnauthorized, jsonType, pulumiError(401, "no"))
+	r.run(t, "exchange refused", 1, []string{"ID token refused", redacted}, "apply", "-auto-approve")
+	tattler.answerNext(http.MethodPost, http.StatusBadGateway, htmlType, "<h1>no</h1>")
+	r.run(t, "apply", 0, []string{"1 added", redacted}, "apply", "-auto-approve")
+	tattler.answerNext(http.MethodGet, http.StatusUnauthorized, jsonType, pulumiError(401, "no"))
+	r.run(t, "access token refused once", 0, []string{"No changes", redacted}, "plan")
+	r.write(t, "main.tf", config("renamed"))
+	r.run(t, "rename", 0, []string{"1 changed", redacted}, "apply", "-auto-approve")
+	r.run(t, "show state", 0, []string{"encrypted_token", "BEGIN AGE ENCRYPTED FILE"}, "show", "-json")
+	tattler.loseNextCreate() // which the exchange is, for all that this one knows
+	r.run(t, "plan destroy", 0, nil, "plan", "-destroy", "-out=destroy.tfplan")
+	r.run(t, "show plan", 0, nil, "show", "-json", "destroy.tfplan")
+
+	var state struct {
+		Values struct {
+			RootModule struct {
+				Resources []struct {
+					Values map[string]any `json:"values"`
+				} `json:"resources"`
+			} `json:"root_module"`
+		} `json:"values"`
+	}
+	mustDo(t, json.Unmarshal([]byte(r.printed["show state"]), &state))
+	pool := state.Values.RootModule.Resources[0].Values
+	id, _ := pool["id"].(string)
+	encrypted, _ := pool["encrypted_token"].(string)
+	if !pulumi.TokenMatches("acme", id, decrypt(t, encrypted, key)) {
+		t.Error("what the state holds is not the pool's token, encrypted")
+	}
+	r.run(t, "destroy", 0, []string{"1 destroyed"}, "apply", "destroy.tfplan")
+
+	accessTokens, poolTokens := tattler.secrets()
+	if len(accessTokens) < 5 || len(poolTokens) != 1 || !slices.Equal(tattler.idTokens, []string{idToken}) {
+		t.Fatalf("%d access, %d pool and %d ID tokens were seen: nothing is proved",
+			len(accessTokens), len(poolTokens), len(tattler.idTokens))
+	}
+	all := r.written(t)
+	if !strings.Contains(all["terraform.log"], `subject_token`) {
+		t.Error("the log has no exchange: nothing is proved")
+	}
+	maps.Copy(all, r.printed)
+	for place, content := range all {
+		expectNoSecrets(t, place, content, slices.Concat(accessTokens, poolTokens, []string{idToken}))
 	}
 }

@@ -29,7 +29,7 @@ func TestACallIsCancelledWithItsCaller(t *testing.T) {
 
 func TestACallHasItsCallersValues(t *testing.T) {
 	t.Parallel()
-	got, err := during(context.WithValue(t.Context(), testKey{}, "there"), 1, func(ctx context.Context, req int) (any, error) {
+	got, err := during(context.WithValue(t.Context(), testKey{}, "there"), 1, func(ctx context.Context, _ int) (any, error) {
 		if deadline, ok := ctx.Deadline(); ok {
 			t.Errorf("a deadline from nowhere: %s", deadline)
 		}

@@ -137,7 +137,7 @@ resource "pulumicloud_agent_pool" "test" {
 			ConfigStateChecks: []statecheck.StateCheck{
 				statecheck.ExpectKnownValue("pulumicloud_agent_pool.test", tfjsonpath.New("token"), knownvalue.Null()),
 				statecheck.ExpectKnownValue("pulumicloud_agent_pool.test", tfjsonpath.New("encrypted_token"),
-					knownvalue.StringRegexp(regexp.MustCompile(`^-----BEGIN AGE ENCRYPTED FILE-----\n`))),
+					knownvalue.StringRegexp(regexp.MustCompile(`^-{5}BEGIN AGE ENCRYPTED FILE-{5}\n`))),
 			},
 		}},
 	})
