@@ -345,16 +345,16 @@ func (r *interruptedRun) restore() {
 
 // applyStruck applies, and strikes the process while Pulumi Cloud has so many requests for changes.
 func (r *interruptedRun) applyStruck(writes int, signal func(*os.Process) error) ([]cliDiagnostic, error) {
-	command := r.command("apply", "-auto-approve", "-json")
+	started := make(chan *os.Process, 1)
 	r.mu.Lock()
 	r.writes, r.at = writes, moment(r.random.IntN(2))
 	r.strike = func() {
-		if err := signal(command.Process); err != nil {
+		if err := signal(<-started); err != nil {
 			r.Errorf("signalling: %v", err)
 		}
 	}
 	r.mu.Unlock()
-	output, err := r.finish(command)
+	output, err := r.finish(r.command("apply", "-auto-approve", "-json"), started)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.strike != nil {
@@ -425,21 +425,22 @@ func (r *interruptedRun) command(arguments ...string) *exec.Cmd {
 
 func (r *interruptedRun) run(arguments ...string) (string, error) {
 	r.Helper()
-	output, err := r.finish(r.command(arguments...))
+	output, err := r.finish(r.command(arguments...), make(chan *os.Process, 1))
 	if err != nil {
 		err = fmt.Errorf("%s: %w\n%s", strings.Join(arguments, " "), err, output)
 	}
 	return output, err
 }
 
-// finish runs a command to its end, and searches what it printed.
-func (r *interruptedRun) finish(command *exec.Cmd) (string, error) {
+// finish runs a command to its end, passes its process on when that is there, and searches what it printed.
+func (r *interruptedRun) finish(command *exec.Cmd, started chan<- *os.Process) (string, error) {
 	r.Helper()
 	var output bytes.Buffer
 	command.Stdout, command.Stderr = &output, &output
 	if err := command.Start(); err != nil {
 		return "", err
 	}
+	started <- command.Process
 	group := -command.Process.Pid
 	overdue := time.AfterFunc(commandTimeout, func() { _ = syscall.Kill(group, syscall.SIGKILL) })
 	err := command.Wait()
