@@ -143,20 +143,22 @@ func (r *redactor) body(content []byte) string {
 	return r.secrets(string(shown))
 }
 
-// blank returns a JSON value without secrets. It looks into strings before they are encoded again, which can spell a
-// secret in another way.
+// blank returns a JSON value without secrets. It looks into strings, and the names of fields, before they are encoded
+// again, which can spell a secret in another way.
 func (r *redactor) blank(value any) any {
 	switch value := value.(type) {
 	case string:
 		return r.secrets(value)
 	case map[string]any:
-		for key, field := range value {
-			if secretFields[strings.ToLower(key)] {
-				value[key] = redacted
+		blanked := make(map[string]any, len(value))
+		for name, field := range value {
+			if secretFields[strings.ToLower(name)] {
+				blanked[name] = redacted
 			} else {
-				value[key] = r.blank(field)
+				blanked[r.secrets(name)] = r.blank(field)
 			}
 		}
+		return blanked
 	case []any:
 		for i, element := range value {
 			value[i] = r.blank(element)

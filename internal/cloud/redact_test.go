@@ -118,6 +118,7 @@ func TestBodyIsLoggedWithoutSecrets(t *testing.T) {
 		`{"message":"` + otherToken + `"}`:   `{"message":"(redacted)"}`,
 		`{"` + otherToken + `":1}`:           `{"(redacted)":1}`,
 		`{"message":` + string(quoted) + `}`: `{"message":"(redacted)"}`,
+		`{` + string(quoted) + `:1}`:         `{"(redacted)":1}`,
 		`{"n":12345678901234567890}`:         `{"n":12345678901234567890}`,
 		`{"a":"` + "\u001b" + `"}`:           `(9 bytes)`,
 		`{"a":"\u001b"}`:                     `{"a":"\u001b"}`,

@@ -150,9 +150,12 @@ func embroider(w http.ResponseWriter, recorder *httptest.ResponseRecorder, gossi
 // secretForms returns how a secret may be spelled, by the name of the spelling. Base64 lacks the characters at its edges,
 // which depend on the text around the secret.
 func secretForms(secret string) map[string]string {
-	inJSON, _ := json.Marshal(secret) // of a text, which never fails
+	quoted, _ := json.Marshal(secret) // of a text, which never fails
+	inJSON := strings.Trim(string(quoted), `"`)
 	forms := map[string]string{
-		"plain": secret, "in JSON": strings.Trim(string(inJSON), `"`),
+		"plain": secret, "in JSON": inJSON,
+		// Loggers escape the quotes of a body alone.
+		"in JSON in a log":    strings.ReplaceAll(inJSON, `"`, `\"`),
 		"escaped for a query": url.QueryEscape(secret), "escaped for a path": url.PathEscape(secret),
 	}
 	for before, edge := range []int{0, 2, 3} {
