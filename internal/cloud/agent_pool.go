@@ -102,15 +102,14 @@ type agentJSON struct {
 
 // listAgentPools asks for all pools of an organization (GET /api/orgs/{org}/agent-pools).
 //
-// Errors: *[OrganizationNotFoundError], *[APIError], *[TransportError], *[ResponseError], *[ArgumentError].
+// Errors: *[OrganizationNotFoundError], *[APIError], *[TransportError], *[AuthenticationError], *[ResponseError],
+// *[ArgumentError].
 func (c *Client) listAgentPools(ctx context.Context, organization string) (*AgentPoolList, *answer, error) {
 	path, err := agentPoolsPath(organization)
 	if err != nil {
 		return nil, nil, err
 	}
-	answer, err := c.do(ctx, call{
-		method: http.MethodGet, path: path, maxRetries: c.config.MaxRetries, maxBody: maxListBodyBytes,
-	})
+	answer, err := c.do(ctx, call{method: http.MethodGet, path: path, maxBody: maxListBodyBytes})
 	if hasStatus(err, http.StatusNotFound) {
 		return nil, nil, &OrganizationNotFoundError{Organization: organization, Err: err}
 	}
@@ -176,15 +175,14 @@ func requireFields(answer *answer, prefix string, id, name *string) error {
 
 // GetAgentPool asks for one pool and its agents (GET /api/orgs/{org}/agent-pools/{poolId}).
 //
-// Errors: *[AgentPoolNotFoundError], *[APIError], *[TransportError], *[ResponseError], *[ArgumentError].
+// Errors: *[AgentPoolNotFoundError], *[APIError], *[TransportError], *[AuthenticationError], *[ResponseError],
+// *[ArgumentError].
 func (c *Client) GetAgentPool(ctx context.Context, organization, id string) (*AgentPoolDetail, error) {
 	path, err := agentPoolsPath(organization, id)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := c.do(ctx, call{
-		method: http.MethodGet, path: path, maxRetries: c.config.MaxRetries, maxBody: maxBodyBytes,
-	})
+	answer, err := c.do(ctx, call{method: http.MethodGet, path: path})
 	if hasStatus(err, http.StatusNotFound) {
 		return nil, &AgentPoolNotFoundError{Organization: organization, ID: id, Err: err}
 	}
@@ -198,7 +196,8 @@ func (c *Client) GetAgentPool(ctx context.Context, organization, id string) (*Ag
 const minimumLooks = 3
 
 // AwaitAgentPool asks for a pool that was just created until it is there (GET /api/orgs/{org}/agent-pools/{poolId}),
-// [Config].MaxRetries times, but not fewer than three, with the pauses of retries. Errors are those of [Client.GetAgentPool].
+// [Config].MaxRetries times, but not fewer than three, with the pauses of retries. Errors are those of
+// [Client.GetAgentPool], and the context's.
 func (c *Client) AwaitAgentPool(ctx context.Context, organization, id string) (AgentPool, error) {
 	looks := max(c.config.MaxRetries, minimumLooks)
 	for look := 1; ; look++ {
@@ -273,7 +272,7 @@ func decodeDetail(answer *answer, id string) (*AgentPoolDetail, error) {
 // as the server has it now; only ID, Name and Description are set.
 //
 // Errors: *[AgentPoolNotFoundError], *[AgentPoolExistsError] where the name is another pool's, *[APIError],
-// *[TransportError], *[ResponseError], *[ArgumentError].
+// *[TransportError], *[AuthenticationError], *[ResponseError], *[ArgumentError].
 func (c *Client) UpdateAgentPool(
 	ctx context.Context, organization, id string, update AgentPoolUpdate,
 ) (AgentPool, error) {
@@ -282,9 +281,7 @@ func (c *Client) UpdateAgentPool(
 		return AgentPool{}, err
 	}
 	defer c.lists.write(organization)()
-	answer, err := c.do(ctx, call{
-		method: http.MethodPatch, path: path, body: update, maxRetries: c.config.MaxRetries, maxBody: maxBodyBytes,
-	})
+	answer, err := c.do(ctx, call{method: http.MethodPatch, path: path, body: update})
 	if err == nil {
 		var pool AgentPool
 		if pool, err = decodeUpdated(answer, id); err == nil {
@@ -333,7 +330,7 @@ func (u AgentPoolUpdate) matches(pool *AgentPoolDetail) bool {
 // success.
 //
 // Errors: *[APIError], with status 400 while stacks use the pool; *[OrganizationNotFoundError],
-// *[TransportError], *[ResponseError], *[ArgumentError].
+// *[TransportError], *[AuthenticationError], *[ResponseError], *[ArgumentError].
 func (c *Client) DeleteAgentPool(ctx context.Context, organization, id string, force bool) error {
 	path, err := agentPoolsPath(organization, id)
 	if err != nil {
@@ -344,9 +341,7 @@ func (c *Client) DeleteAgentPool(ctx context.Context, organization, id string, f
 		query = url.Values{"force": {"true"}}
 	}
 	defer c.lists.write(organization)()
-	answer, err := c.do(ctx, call{
-		method: http.MethodDelete, path: path, query: query, maxRetries: c.config.MaxRetries, maxBody: maxBodyBytes,
-	})
+	answer, err := c.do(ctx, call{method: http.MethodDelete, path: path, query: query})
 	switch {
 	case err == nil && answer.status == http.StatusNoContent:
 		return nil

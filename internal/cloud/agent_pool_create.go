@@ -28,7 +28,7 @@ type CreatedAgentPool struct {
 // made in the time of this call, the error is a *[TokenLostError].
 //
 // Errors: *[AgentPoolExistsError], *[TokenLostError], *[UnknownOutcomeError] if not even the list tells,
-// *[OrganizationNotFoundError], *[APIError], *[TransportError], *[ArgumentError].
+// *[OrganizationNotFoundError], *[APIError], *[TransportError], *[AuthenticationError], *[ArgumentError].
 func (c *Client) CreateAgentPool(ctx context.Context, organization, name, description string) (CreatedAgentPool, error) {
 	path, err := agentPoolsPath(organization)
 	if err != nil {
@@ -38,12 +38,12 @@ func (c *Client) CreateAgentPool(ctx context.Context, organization, name, descri
 	a := &creation{
 		client: c, organization: organization, name: name, description: description, started: c.config.Now(),
 	}
-	for retries := c.config.MaxRetries; ; {
-		created, attempts, err := a.post(ctx, path, retries)
+	for spent := 0; ; {
+		created, attempts, err := a.post(ctx, path, spent)
 		if err == nil {
 			return created, nil
 		}
-		retries -= attempts
+		spent += attempts
 		conflict := hasStatus(err, http.StatusConflict)
 		switch {
 		case mayHaveCreated(err):
@@ -64,7 +64,7 @@ func (c *Client) CreateAgentPool(ctx context.Context, organization, name, descri
 				Organization: organization, Name: name, Err: errors.Join(a.lost, err),
 			}
 		}
-		if conflict || retries < 0 || c.pause(ctx, c.config.MaxRetries-retries-1) != nil {
+		if conflict || spent > c.config.MaxRetries || c.pause(ctx, spent-1) != nil {
 			return CreatedAgentPool{}, &UnknownOutcomeError{Organization: organization, Name: name, Err: a.lost}
 		}
 	}
@@ -89,9 +89,9 @@ type creation struct {
 	lost error
 }
 
-func (a *creation) post(ctx context.Context, path []string, retries int) (CreatedAgentPool, int, error) {
+func (a *creation) post(ctx context.Context, path []string, spent int) (CreatedAgentPool, int, error) {
 	answer, attempts, err := a.client.doCounting(ctx, call{
-		method: http.MethodPost, path: path, maxRetries: retries, maxBody: maxBodyBytes,
+		method: http.MethodPost, path: path, spent: spent,
 		body: struct {
 			Name        string `json:"name"`
 			Description string `json:"description"`
@@ -184,17 +184,5 @@ func outliving(ctx context.Context, extra time.Duration) (context.Context, conte
 	return longer, func() {
 		stop()
 		cancel()
-	}
-}
-
-// pause waits as long as before a retry of that number, counted from 0, or until the context ends.
-func (c *Client) pause(ctx context.Context, retry int) error {
-	timer := time.NewTimer(backoff(c.config.RetryWaitMin, c.config.RetryWaitMax, retry))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

@@ -10,8 +10,8 @@ import (
 // other and with [Client.ReadAgentPool] for up to [Config].ListMaxAge; none is answered with what was true before
 // this client's latest write to that organization.
 //
-// Errors: *[OrganizationNotFoundError], *[APIError], *[TransportError], *[ResponseError], *[ArgumentError], and the
-// context's.
+// Errors: *[OrganizationNotFoundError], *[APIError], *[TransportError], *[AuthenticationError], *[ResponseError],
+// *[ArgumentError], and the context's.
 func (c *Client) AgentPools(ctx context.Context, organization string) (*AgentPoolList, error) {
 	if c.config.ListMaxAge <= 0 {
 		list, _, err := c.listAgentPools(ctx, organization)
@@ -28,7 +28,7 @@ func (c *Client) AgentPools(ctx context.Context, organization string) (*AgentPoo
 // or can't tell about, is asked for by itself (GET /api/orgs/{org}/agent-pools/{poolId}).
 //
 // Errors: *[AgentPoolNotFoundError], *[OrganizationNotFoundError], *[APIError], *[TransportError],
-// *[ResponseError], *[ArgumentError], and the context's.
+// *[AuthenticationError], *[ResponseError], *[ArgumentError], and the context's.
 func (c *Client) ReadAgentPool(ctx context.Context, organization, id string) (AgentPool, error) {
 	if _, err := agentPoolsPath(organization, id); err != nil {
 		return AgentPool{}, err

@@ -123,9 +123,9 @@ type call struct {
 	path  []string
 	query url.Values
 	body  any
-	// maxRetries is how often it may be sent again.
-	maxRetries int
-	// maxBody bounds a successful answer, in bytes.
+	// spent are the attempts that calls before it have used of those that it may take.
+	spent int
+	// maxBody bounds a successful answer, in bytes; 0 means maxBodyBytes.
 	maxBody int64
 	// anonymous calls carry no access token.
 	anonymous bool
@@ -211,10 +211,10 @@ func (c *Client) send(ctx context.Context, o call, token string) (*answer, int, 
 		HTTPClient:     c.http,
 		RetryWaitMin:   c.config.RetryWaitMin,
 		RetryWaitMax:   c.config.RetryWaitMax,
-		RetryMax:       o.maxRetries,
+		RetryMax:       c.config.MaxRetries - o.spent,
 		RequestLogHook: x.sending,
 		CheckRetry:     x.shouldRetry,
-		Backoff:        x.backoff,
+		Backoff:        c.backoff,
 		// The last answer is worth more than the engine's own "giving up".
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}

@@ -11,7 +11,7 @@ import (
 // back to the Pulumi-hosted pool (PATCH /api/orgs/{org}).
 //
 // Errors: *[AgentPoolNotFoundError] if the organization has no such pool, *[OrganizationNotFoundError], *[APIError],
-// *[TransportError], *[ResponseError], *[ArgumentError], and the context's.
+// *[TransportError], *[AuthenticationError], *[ResponseError], *[ArgumentError], and the context's.
 func (c *Client) SetDefaultAgentPool(ctx context.Context, organization, id string) error {
 	if err := checkSegment("organization", organization); err != nil {
 		return err
@@ -22,7 +22,6 @@ func (c *Client) SetDefaultAgentPool(ctx context.Context, organization, id strin
 		body: struct {
 			ID string `json:"setDefaultAgentPoolID"`
 		}{id},
-		maxRetries: c.config.MaxRetries, maxBody: maxBodyBytes,
 	})
 	switch {
 	case err == nil && len(answer.body) > 0 && !json.Valid(answer.body):

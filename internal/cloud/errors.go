@@ -265,7 +265,7 @@ func (x *exchange) apiError(resp *http.Response) error {
 		ContentType: clean(strings.TrimSpace(contentType)),
 		Location:    clean(resp.Header.Get("Location")),
 		RequestID:   clean(requestID(resp)),
-		RetryAfter:  x.retryAfter(resp),
+		RetryAfter:  x.client.retryAfter(resp),
 		Attempts:    x.attempts,
 		Uncertain:   x.uncertain,
 	}

@@ -2,15 +2,9 @@ package cloud
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"strings"
-
-	"github.com/hashicorp/go-retryablehttp"
 )
 
 // IDTokenSource is where a pipeline's OIDC ID token comes from.
@@ -18,6 +12,21 @@ type IDTokenSource interface {
 	// idToken returns a token for the audience, as far as the source can choose. The error is an *[IDTokenError].
 	idToken(ctx context.Context, c *Client, audience string) (string, error)
 }
+
+// IDTokenError is an ID token that could not be had, so that nothing was exchanged.
+type IDTokenError struct {
+	// Source says where it was looked for.
+	Source string
+	Err    error
+
+	reason string
+}
+
+func (e *IDTokenError) Error() string {
+	return fmt.Sprintf("there is no ID token from %s: %s", e.Source, e.reason)
+}
+
+func (e *IDTokenError) Unwrap() error { return e.Err }
 
 // IDToken is an ID token that somebody configured.
 type IDToken string
@@ -77,54 +86,6 @@ func (p PipelineIDToken) idToken(ctx context.Context, c *Client, audience string
 		return "", &IDTokenError{Source: "GitHub Actions", Err: err}
 	}
 	return checkIDToken("GitHub Actions", token)
-}
-
-// githubIDToken asks the URL that GitHub gives to a job for an ID token with that audience.
-func (c *Client) githubIDToken(ctx context.Context, requestURL, requestToken, audience string) (string, error) {
-	target, err := url.Parse(requestURL)
-	if err != nil || target.Host == "" {
-		return "", errors.New(githubRequestURL + " is not a URL")
-	}
-	query := target.Query()
-	query.Set("audience", audience)
-	target.RawQuery = query.Encode()
-	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
-	if err != nil {
-		return "", errors.New(githubRequestURL + " is not a URL")
-	}
-	req.Header.Set("Authorization", "bearer "+requestToken)
-	req.Header.Set("Accept", "application/json")
-
-	engine := retryablehttp.NewClient()
-	engine.HTTPClient.Timeout = c.config.RequestTimeout
-	engine.HTTPClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	engine.RetryWaitMin, engine.RetryWaitMax = c.config.RetryWaitMin, c.config.RetryWaitMax
-	engine.RetryMax = c.config.MaxRetries
-	engine.ErrorHandler = retryablehttp.PassthroughErrorHandler
-	engine.Logger = nil
-	defer engine.HTTPClient.CloseIdleConnections()
-	resp, err := engine.Do(req)
-	if err != nil {
-		if urlErr, ok := errors.AsType[*url.Error](err); ok {
-			err = urlErr.Err // Without the URL: it is the job's alone.
-		}
-		return "", err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("its token endpoint answered %s", statusText(resp.StatusCode))
-	}
-	content, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBodyBytes))
-	if err != nil {
-		return "", err
-	}
-	var body struct {
-		Value string `json:"value"`
-	}
-	if json.Unmarshal(content, &body) != nil {
-		return "", errors.New("its token endpoint's answer is not the JSON that GitHub describes")
-	}
-	return body.Value, nil
 }
 
 // checkIDToken refuses what can't be an ID token before it is sent anywhere.

@@ -30,10 +30,10 @@ func pipeline(variables, files map[string]string) cloud.Environment {
 }
 
 // exchanged returns the ID token that a source gives for the exchange.
-func exchanged(t *testing.T, source cloud.IDTokenSource) (string, error) {
+func exchanged(t *testing.T, source cloud.IDTokenSource, change ...func(*cloud.Config)) (string, error) {
 	t.Helper()
 	s := newServer(t, grant(exchangedToken, ""))
-	_, err := newClient(t, s.URL).ExchangeToken(t.Context(), source, organizationToken())
+	_, err := newClient(t, s.URL, change...).ExchangeToken(t.Context(), source, organizationToken())
 	requests := s.requests()
 	if err != nil {
 		if len(requests) > 0 {
@@ -178,7 +178,13 @@ func TestGitHubIDToken_failures(t *testing.T) {
 		"no value":      {answer(http.StatusOK, `{"message":"`+requestToken+`"}`), []string{"empty or not set"}},
 		"another value": {answer(http.StatusOK, `{"value":"`+requestToken+`"}`), []string{"not a JSON Web Token"}},
 		"no answer":     {drop, []string{"GitHub Actions", "EOF"}},
-		"500 for ever":  {refuse(http.StatusInternalServerError), []string{"500 Internal Server Error"}},
+		"long wait": {
+			func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Retry-After", "301")
+				w.WriteHeader(http.StatusTooManyRequests)
+			}, []string{"429 Too Many Requests"},
+		},
+		"500 for ever": {refuse(http.StatusInternalServerError), []string{"500 Internal Server Error"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -196,6 +202,20 @@ func TestGitHubIDToken_failures(t *testing.T) {
 				t.Error("the error shows what is the job's alone")
 			}
 		})
+	}
+}
+
+// GitHub Enterprise Server may have a certificate of the same authority as a self-hosted Pulumi Cloud.
+func TestGitHubIDToken_certificateAuthority(t *testing.T) {
+	t.Parallel()
+	token := jwt(`{}`)
+	github := newUnstartedServer(t, answer(http.StatusOK, fmt.Sprintf(`{"value":%q}`, token)))
+	github.StartTLS()
+	if _, err := exchanged(t, githubJob(github.URL, "request-token")); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("got %v, want that the certificate is not trusted", err)
+	}
+	if got, err := exchanged(t, githubJob(github.URL, "request-token"), trusting(github.Certificate())); err != nil || got != token {
+		t.Errorf("got another token, or %v", err)
 	}
 }
 

@@ -19,7 +19,8 @@ func (e *NoDefaultOrganizationError) Unwrap() error { return e.Err }
 // DefaultOrganization returns the default organization of the access token's user
 // (GET /api/user/organizations/default). It is asked for once; a failure is not kept.
 //
-// Errors: *[NoDefaultOrganizationError], *[APIError], *[TransportError], *[ResponseError], and the context's.
+// Errors: *[NoDefaultOrganizationError], *[APIError], *[TransportError], *[AuthenticationError],
+// *[ResponseError], and the context's.
 func (c *Client) DefaultOrganization(ctx context.Context) (string, error) {
 	const key = ""
 	organization, err := c.defaultOrganization.get(ctx, key, math.MaxInt64, c.askDefaultOrganization)
@@ -30,10 +31,7 @@ func (c *Client) DefaultOrganization(ctx context.Context) (string, error) {
 }
 
 func (c *Client) askDefaultOrganization(ctx context.Context) (string, error) {
-	answer, err := c.do(ctx, call{
-		method: http.MethodGet, path: []string{"api", "user", "organizations", "default"},
-		maxRetries: c.config.MaxRetries, maxBody: maxBodyBytes,
-	})
+	answer, err := c.do(ctx, call{method: http.MethodGet, path: []string{"api", "user", "organizations", "default"}})
 	if hasStatus(err, http.StatusBadRequest) {
 		return "", &NoDefaultOrganizationError{Err: err}
 	}

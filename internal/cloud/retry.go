@@ -92,9 +92,9 @@ func (x *exchange) retryable(resp *http.Response, err error) bool {
 	}
 	switch {
 	case resp.StatusCode == http.StatusTooManyRequests:
-		return x.retryAfter(resp) <= maxRetryAfter
+		return x.client.retryAfter(resp) <= maxRetryAfter
 	case resp.StatusCode >= 500:
-		return idempotent && resp.StatusCode != http.StatusNotImplemented && x.retryAfter(resp) <= maxRetryAfter
+		return idempotent && resp.StatusCode != http.StatusNotImplemented && x.client.retryAfter(resp) <= maxRetryAfter
 	case resp.StatusCode == http.StatusOK:
 		return idempotent && truncated(x.body)
 	}
@@ -116,24 +116,36 @@ func truncated(body []byte) bool {
 
 // backoff is how long to wait before the next attempt: what the server asks for in either form of Retry-After,
 // else exponential.
-func (x *exchange) backoff(lowest, highest time.Duration, attempt int, resp *http.Response) time.Duration {
-	if wait := x.retryAfter(resp); wait > 0 {
+func (c *Client) backoff(lowest, highest time.Duration, attempt int, resp *http.Response) time.Duration {
+	if wait := c.retryAfter(resp); wait > 0 {
 		return wait + rand.N(lowest/4+1)
 	}
 	return backoff(lowest, highest, attempt)
 }
 
-func (x *exchange) retryAfter(resp *http.Response) time.Duration {
+func (c *Client) retryAfter(resp *http.Response) time.Duration {
 	if resp == nil {
 		return 0
 	}
-	return retryAfter(resp.Header, x.client.config.Now())
+	return retryAfter(resp.Header, c.config.Now())
 }
 
 // backoff grows exponentially. Half of it is random, so that runs that failed together do not come back together.
 func backoff(lowest, highest time.Duration, attempt int) time.Duration {
 	wait := retryablehttp.DefaultBackoff(lowest, highest, attempt, nil)
 	return wait/2 + rand.N(wait/2+1)
+}
+
+// pause waits as long as before a retry of that number, counted from 0, or until the context ends.
+func (c *Client) pause(ctx context.Context, retry int) error {
+	timer := time.NewTimer(backoff(c.config.RetryWaitMin, c.config.RetryWaitMax, retry))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // retryAfter is the wait that the server asks for, 0 if it asks for none. Numbers too large for a duration saturate

@@ -69,16 +69,16 @@ func TestBackoffIsExponentialAndBounded(t *testing.T) {
 func TestBackoffPrefersRetryAfter(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
-	x := &exchange{client: New(Config{Now: func() time.Time { return now }})}
+	client := New(Config{Now: func() time.Time { return now }})
 	for _, status := range []int{429, 500, 502, 503, 504} {
 		for _, value := range []string{"90", "Sun, 01 Mar 2026 12:01:30 GMT"} {
 			resp := &http.Response{StatusCode: status, Header: http.Header{"Retry-After": {value}}}
-			if got := x.backoff(time.Second, 30*time.Second, 0, resp); got < 90*time.Second || got > 91*time.Second {
+			if got := client.backoff(time.Second, 30*time.Second, 0, resp); got < 90*time.Second || got > 91*time.Second {
 				t.Errorf("%d, Retry-After %s: got %s, want 90s and a little", status, value, got)
 			}
 		}
 	}
-	if got := x.backoff(time.Second, 30*time.Second, 0, nil); got > time.Second {
+	if got := client.backoff(time.Second, 30*time.Second, 0, nil); got > time.Second {
 		t.Errorf("without an answer: got %s, want at most 1s", got)
 	}
 }

@@ -40,7 +40,7 @@ type Environment struct {
 // ProcessEnvironment returns the environment of this process. Its ReadFile refuses files above 1 MiB and all that are
 // not regular files.
 func ProcessEnvironment() Environment {
-	return Environment{Getenv: os.Getenv, UserHomeDir: os.UserHomeDir, ReadFile: readPulumiFile}
+	return Environment{Getenv: os.Getenv, UserHomeDir: os.UserHomeDir, ReadFile: readSmallFile}
 }
 
 // MissingTokenError reports that nothing gives an access token for the URL in force.

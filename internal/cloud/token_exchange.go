@@ -63,21 +63,6 @@ type TokenGrant struct {
 	ExpiresAt time.Time
 }
 
-// IDTokenError is an ID token that could not be had, so that nothing was exchanged.
-type IDTokenError struct {
-	// Source says where it was looked for.
-	Source string
-	Err    error
-
-	reason string
-}
-
-func (e *IDTokenError) Error() string {
-	return fmt.Sprintf("there is no ID token from %s: %s", e.Source, e.reason)
-}
-
-func (e *IDTokenError) Unwrap() error { return e.Err }
-
 // ExchangeRefusedError is Pulumi Cloud's refusal to exchange an ID token.
 type ExchangeRefusedError struct {
 	Exchange TokenExchange
@@ -114,7 +99,6 @@ func (c *Client) ExchangeToken(ctx context.Context, idTokens IDTokenSource, x To
 	requested := c.config.Now()
 	answer, err := c.do(ctx, call{
 		method: http.MethodPost, path: []string{"api", "oauth", "token"}, anonymous: true, repeatable: true,
-		maxRetries: c.config.MaxRetries, maxBody: maxBodyBytes,
 		body: struct { //nolint:gosec // The names of what is exchanged are no credentials.
 			GrantType          string `json:"grant_type"`
 			Audience           string `json:"audience"`

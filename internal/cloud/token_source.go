@@ -20,7 +20,8 @@ func (t StaticToken) accessToken(context.Context, *Client, string) (string, erro
 }
 
 // ExchangedTokens are short-lived access tokens, for which a pipeline's ID token is exchanged when the first is needed,
-// again shortly before it expires, and again when Pulumi Cloud refuses it.
+// again shortly before it expires, and again when Pulumi Cloud refuses it. If an exchange before its expiry fails it is
+// used to the end.
 type ExchangedTokens struct {
 	// IDTokens is asked before every exchange: a pipeline's ID token is itself short-lived.
 	IDTokens IDTokenSource
@@ -61,6 +62,12 @@ func (s *ExchangedTokens) accessToken(ctx context.Context, c *Client, refused st
 	grant, err := c.ExchangeToken(ctx, s.IDTokens, s.Exchange)
 	if err != nil && ctx.Err() != nil {
 		return "", err // What the one who gave up heard says nothing to the others.
+	}
+	stillGood := s.grant.Token != "" && s.grant.Token != refused && c.config.Now().Before(s.grant.ExpiresAt)
+	if err != nil && stillGood {
+		// The operation that is under way may end before the token does.
+		s.renew = s.grant.ExpiresAt
+		return s.grant.Token, nil
 	}
 	s.err = err
 	s.exchanges.Add(1)

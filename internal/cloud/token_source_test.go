@@ -107,6 +107,33 @@ func TestExchangedTokens_renewedShortlyBeforeTheyExpire(t *testing.T) {
 	}
 }
 
+func TestExchangedTokens_usedToTheirEndWhereNoneFollows(t *testing.T) {
+	t.Parallel()
+	clock, e := newClock(), newExchange(t)
+	c := e.client(t, func(config *cloud.Config) { config.Now = clock.Now })
+	list := func() error {
+		_, err := c.AgentPools(t.Context(), "acme")
+		return err
+	}
+	if err := list(); err != nil {
+		t.Fatal(err)
+	}
+	e.fail(refuse(http.StatusBadRequest))
+	clock.advance(time.Hour - 30*time.Second)
+	for range 2 {
+		if err := list(); err != nil {
+			t.Errorf("half a minute before the token expires: %v", err)
+		}
+	}
+	if n := e.exchanges(); n != 2 {
+		t.Errorf("%d exchanges, want 2", n)
+	}
+	clock.advance(30 * time.Second)
+	if _, ok := errors.AsType[*cloud.AuthenticationError](list()); !ok {
+		t.Error("an expired token was used")
+	}
+}
+
 func TestExchangedTokens_withoutExpiryAreKept(t *testing.T) {
 	t.Parallel()
 	clock, e := newClock(), newExchange(t)

@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -77,11 +78,40 @@ func newDialer() *dialer {
 	}
 }
 
-type servedKey struct{}
+// waiting tells whether a request waits for a connection. net/http may ask for another one within the same attempt, if
+// the server has closed the first.
+type waiting struct {
+	mu     sync.Mutex
+	served chan struct{} // closed while there is nothing to wait for
+}
+
+type waitingKey struct{}
+
+func (w *waiting) begin() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.served = make(chan struct{})
+}
+
+func (w *waiting) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	select {
+	case <-w.served:
+	default:
+		close(w.served)
+	}
+}
+
+func (w *waiting) ended() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.served
+}
 
 func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	//nolint:forcetypeassert // Only bufferingTransport dials, and it always puts one there.
-	served := ctx.Value(servedKey{}).(chan struct{})
+	served := ctx.Value(waitingKey{}).(*waiting).ended()
 	for {
 		changed, free := d.claim()
 		if free {
@@ -146,14 +176,15 @@ func (t *bufferingTransport) RoundTrip(req *http.Request) (*http.Response, error
 	x := exchangeFrom(req.Context())
 	t.dialer.count(1, 0)
 	defer t.dialer.count(-1, 0)
-	served := make(chan struct{})
-	serve := sync.OnceFunc(func() { close(served) })
-	defer serve()
-	ctx := httptrace.WithClientTrace(context.WithValue(req.Context(), servedKey{}, served), &httptrace.ClientTrace{
+	wait := &waiting{}
+	wait.begin()
+	defer wait.end()
+	ctx := httptrace.WithClientTrace(context.WithValue(req.Context(), waitingKey{}, wait), &httptrace.ClientTrace{
+		GetConn: func(string) { wait.begin() },
 		GotConn: func(httptrace.GotConnInfo) {
 			// From here on there is something to write the request to, and so a server that may act on it.
 			x.sent = true
-			serve()
+			wait.end()
 		},
 	})
 	resp, err := t.base.RoundTrip(req.WithContext(ctx))
@@ -163,7 +194,7 @@ func (t *bufferingTransport) RoundTrip(req *http.Request) (*http.Response, error
 	resp.Request = req
 
 	success := resp.StatusCode >= 200 && resp.StatusCode <= 299
-	limit := x.call.maxBody
+	limit := cmp.Or(x.call.maxBody, maxBodyBytes)
 	if !success {
 		limit = maxErrorBodyBytes
 	}
