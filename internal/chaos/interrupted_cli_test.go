@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/terraformcli/terraformclitest"
 )
 
 const (
@@ -57,10 +58,7 @@ resource "pulumicloud_agent_pool" "p" {
 //nolint:tparallel // A command line at a time is enough beside the other tests.
 func TestInterruptedCLI(t *testing.T) {
 	t.Parallel()
-	cli := findCLI()
-	if cli == "" {
-		t.Skip("there is neither TF_ACC_TERRAFORM_PATH nor terraform or tofu on PATH")
-	}
+	cli := terraformclitest.UnderTest(t)
 	seed, runs := number(t, "SEED", defaultSeed), number(t, "RUNS", defaultRuns)
 	bin := t.TempDir()
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(bin, "terraform-provider-pulumicloud"), "../..")
@@ -76,18 +74,6 @@ func TestInterruptedCLI(t *testing.T) {
 		})
 	}
 	t.Logf("SEED=%d RUNS=%d\n%s", seed, runs, &total)
-}
-
-func findCLI() string {
-	if path := os.Getenv("TF_ACC_TERRAFORM_PATH"); path != "" {
-		return path
-	}
-	for _, name := range []string{"terraform", "tofu"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	return ""
 }
 
 // interruptedFigures are what the interrupted runs count.

@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/protocoltest"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/provider"
 )
 
@@ -22,7 +23,7 @@ type providerProcess struct {
 }
 
 func startProvider(
-	ctx context.Context, arguments map[string]tftypes.Value, operations *atomic.Int64, option provider.Option,
+	ctx context.Context, arguments map[string]any, operations *atomic.Int64, option provider.Option,
 ) (*providerProcess, []*tfprotov6.Diagnostic, error) {
 	server := provider.NewServer("chaos", option)()
 	schemas, err := server.GetProviderSchema(ctx, &tfprotov6.GetProviderSchemaRequest{})
@@ -30,7 +31,7 @@ func startProvider(
 		return nil, nil, err
 	}
 	p := &providerProcess{server: server, schema: schemas.ResourceSchemas[resourceType], operations: operations}
-	config, err := dynamic(objectOf(schemas.Provider, arguments))
+	config, err := protocoltest.Encode(protocoltest.Object(schemas.Provider.ValueType().(tftypes.Object), arguments))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -62,10 +63,10 @@ type object struct {
 func (o object) exists() bool { return o.value != nil }
 
 func (o object) attributes() map[string]tftypes.Value {
-	attributes := make(map[string]tftypes.Value)
-	if o.value != nil {
-		_ = o.value.As(&attributes) // It was made as an object.
+	if o.value == nil {
+		return nil
 	}
+	attributes, _ := protocoltest.Attributes(*o.value) // It was made as an object.
 	return attributes
 }
 
@@ -110,7 +111,7 @@ type plannedChange struct {
 
 // read refreshes an object as Terraform does. The new one stands only if the diagnostics hold no error.
 func (p *providerProcess) read(ctx context.Context, o object) (object, []*tfprotov6.Diagnostic, error) {
-	state, err := dynamic(*o.value)
+	state, err := protocoltest.Encode(*o.value)
 	if err != nil {
 		return o, nil, err
 	}
@@ -156,7 +157,7 @@ func (p *providerProcess) plan(
 	if o.exists() && !o.tainted {
 		prior, past = *o.value, o
 	}
-	resp, err := p.planChange(ctx, prior, p.proposed(prior, *config), *config, past)
+	resp, err := p.planObject(ctx, prior, *config, past)
 	if err != nil || hasError(resp.Diagnostics) {
 		return change, diagnosticsOf(resp), err
 	}
@@ -168,7 +169,7 @@ func (p *providerProcess) plan(
 		change.action = replaceAction
 	case len(resp.RequiresReplace) > 0:
 		change.action = replaceAction
-		if resp, err = p.planChange(ctx, none, p.proposed(none, *config), *config, object{}); err != nil {
+		if resp, err = p.planObject(ctx, none, *config, object{}); err != nil {
 			return change, diagnostics, err
 		}
 		diagnostics = append(diagnostics, resp.Diagnostics...)
@@ -191,10 +192,21 @@ func diagnosticsOf(resp *tfprotov6.PlanResourceChangeResponse) []*tfprotov6.Diag
 	return resp.Diagnostics
 }
 
+// planObject has a configuration planned that is not to go.
+func (p *providerProcess) planObject(
+	ctx context.Context, prior, config tftypes.Value, past object,
+) (*tfprotov6.PlanResourceChangeResponse, error) {
+	proposed, err := protocoltest.ProposedNewState(p.schema, prior, config)
+	if err != nil {
+		return nil, err
+	}
+	return p.planChange(ctx, prior, proposed, config, past)
+}
+
 func (p *providerProcess) planChange(
 	ctx context.Context, prior, proposed, config tftypes.Value, past object,
 ) (*tfprotov6.PlanResourceChangeResponse, error) {
-	values, err := dynamics(prior, proposed, config)
+	values, err := encode(prior, proposed, config)
 	if err != nil {
 		return nil, err
 	}
@@ -203,21 +215,6 @@ func (p *providerProcess) planChange(
 		TypeName: resourceType, PriorState: values[0], ProposedNewState: values[1], Config: values[2],
 		PriorPrivate: past.private, PriorIdentity: past.identity,
 	})
-}
-
-// proposed merges a configuration with the prior state: what the configuration leaves out and the provider computes
-// stays as it was.
-func (p *providerProcess) proposed(prior, config tftypes.Value) tftypes.Value {
-	priorAttributes, configured := object{value: &prior}.attributes(), object{value: &config}.attributes()
-	merged := make(map[string]tftypes.Value)
-	for _, attribute := range p.schema.Block.Attributes {
-		value := configured[attribute.Name]
-		if before, ok := priorAttributes[attribute.Name]; ok && attribute.Computed && value.IsNull() {
-			value = before
-		}
-		merged[attribute.Name] = value
-	}
-	return tftypes.NewValue(p.schema.ValueType(), merged)
 }
 
 // apply carries out a change but for replacements, which are a deletion and a creation. It returns the object that
@@ -229,7 +226,7 @@ func (p *providerProcess) apply(
 	if change.action != createAction {
 		prior = *change.prior.value
 	}
-	values, err := dynamics(prior, change.planned, change.config)
+	values, err := encode(prior, change.planned, change.config)
 	if err != nil {
 		return change.prior, "", nil, err
 	}
@@ -310,39 +307,18 @@ func importDiagnostics(resp *tfprotov6.ImportResourceStateResponse) []*tfprotov6
 
 // decode returns nil for null.
 func (p *providerProcess) decode(encoded *tfprotov6.DynamicValue) (*tftypes.Value, error) {
-	if encoded == nil {
-		return nil, nil
-	}
-	value, err := encoded.Unmarshal(p.schema.ValueType())
+	value, err := protocoltest.Decode(p.schema.ValueType(), encoded)
 	if err != nil || value.IsNull() {
 		return nil, err
 	}
 	return &value, nil
 }
 
-// objectOf is a schema's object in which what is not given is null.
-func objectOf(schema *tfprotov6.Schema, given map[string]tftypes.Value) tftypes.Value {
-	attributes := make(map[string]tftypes.Value)
-	for _, attribute := range schema.Block.Attributes {
-		value, ok := given[attribute.Name]
-		if !ok {
-			value = tftypes.NewValue(attribute.ValueType(), nil)
-		}
-		attributes[attribute.Name] = value
-	}
-	return tftypes.NewValue(schema.ValueType(), attributes)
-}
-
-func dynamic(value tftypes.Value) (*tfprotov6.DynamicValue, error) {
-	encoded, err := tfprotov6.NewDynamicValue(value.Type(), value)
-	return &encoded, err
-}
-
-func dynamics(values ...tftypes.Value) ([]*tfprotov6.DynamicValue, error) {
+func encode(values ...tftypes.Value) ([]*tfprotov6.DynamicValue, error) {
 	encoded := make([]*tfprotov6.DynamicValue, len(values))
 	for i, value := range values {
 		var err error
-		if encoded[i], err = dynamic(value); err != nil {
+		if encoded[i], err = protocoltest.Encode(value); err != nil {
 			return nil, err
 		}
 	}
@@ -357,5 +333,3 @@ func hasError(diagnostics []*tfprotov6.Diagnostic) bool {
 	}
 	return false
 }
-
-func stringValue(text string) tftypes.Value { return tftypes.NewValue(tftypes.String, text) }

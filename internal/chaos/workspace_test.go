@@ -23,6 +23,7 @@ import (
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/cloud"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/protocoltest"
 )
 
 const (
@@ -40,17 +41,9 @@ type configuration struct {
 }
 
 func (c configuration) value(schema *tfprotov6.Schema) *tftypes.Value {
-	attributes := map[string]tftypes.Value{"name": stringValue(c.name)}
-	if c.description != nil {
-		attributes["description"] = stringValue(*c.description)
-	}
-	if c.organization != nil {
-		attributes["organization"] = stringValue(*c.organization)
-	}
-	if c.forceDestroy != nil {
-		attributes["force_destroy"] = tftypes.NewValue(tftypes.Bool, *c.forceDestroy)
-	}
-	value := objectOf(schema, attributes)
+	value := protocoltest.Object(schema.ValueType().(tftypes.Object), map[string]any{
+		"name": c.name, "description": c.description, "organization": c.organization, "force_destroy": c.forceDestroy,
+	})
 	return &value
 }
 
@@ -182,15 +175,12 @@ func (w *workspace) chance(percent int) bool { return w.random.IntN(100) < perce
 // walk does something with each pool, in a provider process of its own, and tells whether all of it went well.
 func (w *workspace) walk(title string, visit func(context.Context, *providerProcess, *managedPool) bool) bool {
 	w.note("== %s", title)
-	arguments := map[string]tftypes.Value{
-		"access_token": stringValue(accessToken), "api_url": stringValue(w.pulumi.url),
-		"request_timeout": stringValue(requestTimeout), "max_retries": tftypes.NewValue(tftypes.Number, w.maxRetries),
+	arguments := map[string]any{
+		"access_token": accessToken, "api_url": w.pulumi.url, "organization": w.organization,
+		"request_timeout": requestTimeout, "max_retries": w.maxRetries,
 	}
 	if w.calm {
-		arguments["request_timeout"] = stringValue(calmRequestTimeout)
-	}
-	if w.organization != nil {
-		arguments["organization"] = stringValue(*w.organization)
+		arguments["request_timeout"] = calmRequestTimeout
 	}
 	process, diagnostics, err := startProvider(w.context, arguments, &w.operations, func(config *cloud.Config) {
 		config.RetryWaitMin, config.RetryWaitMax = time.Millisecond, 4*time.Millisecond

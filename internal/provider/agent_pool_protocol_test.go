@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/protocoltest"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/provider"
 )
 
@@ -103,8 +104,8 @@ func (i instance) text(t *testing.T, name string) string {
 
 func text(t *testing.T, object tftypes.Value, name string) string {
 	t.Helper()
-	var values map[string]tftypes.Value
-	if err := object.As(&values); err != nil {
+	values, err := protocoltest.Attributes(object)
+	if err != nil {
 		t.Fatal(err)
 	}
 	var value *string
@@ -152,11 +153,16 @@ func (c *core) validate(t *testing.T, config attributes) []*tfprotov6.Diagnostic
 func (c *core) plan(t *testing.T, prior instance, config attributes) *tfprotov6.PlanResourceChangeResponse {
 	t.Helper()
 	prior = c.request(prior)
+	configured := object(c.pool, config)
+	proposed, err := protocoltest.ProposedNewState(c.schemas.ResourceSchemas[c.typeName], prior.values, configured)
+	if err != nil {
+		t.Fatal(err)
+	}
 	resp, err := c.server.PlanResourceChange(t.Context(), &tfprotov6.PlanResourceChangeRequest{
 		TypeName:         c.typeName,
 		PriorState:       encode(t, prior.values),
-		ProposedNewState: encode(t, c.proposed(t, prior, config)),
-		Config:           encode(t, object(c.pool, config)),
+		ProposedNewState: encode(t, proposed),
+		Config:           encode(t, configured),
 		PriorPrivate:     prior.private,
 		PriorIdentity:    prior.identity,
 	})
@@ -164,36 +170,6 @@ func (c *core) plan(t *testing.T, prior instance, config attributes) *tfprotov6.
 		t.Fatal(err)
 	}
 	return resp
-}
-
-// proposed merges a configuration into a state by Terraform's rules: what is computed and not configured stays as it
-// is, or is not known yet.
-func (c *core) proposed(t *testing.T, prior instance, config attributes) tftypes.Value {
-	t.Helper()
-	var computed []string
-	for _, attribute := range c.schemas.ResourceSchemas[c.typeName].Block.Attributes {
-		if attribute.Computed {
-			computed = append(computed, attribute.Name)
-		}
-	}
-	before := make(map[string]tftypes.Value)
-	if prior.exists() {
-		if err := prior.values.As(&before); err != nil {
-			t.Fatal(err)
-		}
-	}
-	merged := make(attributes)
-	for name := range c.pool.AttributeTypes {
-		switch {
-		case config[name] != nil || !slices.Contains(computed, name):
-			merged[name] = config[name]
-		case prior.exists():
-			merged[name] = before[name]
-		default:
-			merged[name] = tftypes.UnknownValue
-		}
-	}
-	return object(c.pool, merged)
 }
 
 // apply plans a configuration and applies the plan.
@@ -290,32 +266,21 @@ func (c *core) mustRefresh(t *testing.T, prior instance) instance {
 }
 
 func object(typ tftypes.Object, values attributes) tftypes.Value {
-	all := make(map[string]tftypes.Value, len(typ.AttributeTypes))
-	for name, attributeType := range typ.AttributeTypes {
-		value, ok := values[name].(tftypes.Value)
-		if !ok {
-			value = tftypes.NewValue(attributeType, values[name])
-		}
-		all[name] = value
-	}
-	return tftypes.NewValue(typ, all)
+	return protocoltest.Object(typ, values)
 }
 
 func encode(t *testing.T, value tftypes.Value) *tfprotov6.DynamicValue {
 	t.Helper()
-	encoded, err := tfprotov6.NewDynamicValue(value.Type(), value)
+	encoded, err := protocoltest.Encode(value)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &encoded
+	return encoded
 }
 
 func decode(t *testing.T, typ tftypes.Type, encoded *tfprotov6.DynamicValue) tftypes.Value {
 	t.Helper()
-	if encoded == nil {
-		return tftypes.NewValue(typ, nil)
-	}
-	value, err := encoded.Unmarshal(typ)
+	value, err := protocoltest.Decode(typ, encoded)
 	if err != nil {
 		t.Fatal(err)
 	}

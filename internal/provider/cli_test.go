@@ -5,23 +5,26 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/hashicorp/go-version"
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/provider"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/terraformcli"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/terraformcli/terraformclitest"
 )
 
 const (
-	providerAddress = provider.Address
+	providerSource  = "pulumicloud/pulumicloud"
 	providerVersion = "0.0.1"
 	providerProcess = "terraform-provider-pulumicloud_v" + providerVersion
 )
 
 // isProviderProcess tells that a CLI has started this test program as the provider's binary.
-func isProviderProcess() bool { return filepath.Base(os.Args[0]) == providerProcess }
+func isProviderProcess() bool {
+	return strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe") == providerProcess
+}
 
 // serveAsProcess does what the provider's main function does, with retries that do not keep the tests waiting.
 func serveAsProcess() error {
@@ -38,40 +41,24 @@ type workspace struct {
 
 func newWorkspace(t *testing.T, config string, env ...string) workspace {
 	t.Helper()
-	cli := os.Getenv("TF_ACC_TERRAFORM_PATH")
-	if os.Getenv("TF_ACC") == "" || cli == "" {
-		t.Skip("TF_ACC and TF_ACC_TERRAFORM_PATH have to be set for tests that run the CLI")
-	}
-	w := workspace{dir: t.TempDir(), cli: cli}
+	w := workspace{dir: t.TempDir(), cli: terraformclitest.UnderTest(t)}
 	executable, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	mirror := filepath.Join(w.dir, "mirror")
-	platform := runtime.GOOS + "_" + runtime.GOARCH
-	binary := filepath.Join(mirror, filepath.FromSlash(providerAddress), providerVersion, platform, providerProcess)
-	if err := os.MkdirAll(filepath.Dir(binary), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(executable, binary); err != nil {
+	if err := terraformcli.FillMirror(mirror, providerSource, providerVersion, executable); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Mkdir(filepath.Join(w.dir, "tmp"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	w.write(t, "cli.tfrc", `
-disable_checkpoint = true
-provider_installation {
-  filesystem_mirror {
-    path = "`+filepath.ToSlash(mirror)+`"
-  }
-}
-`)
+	w.write(t, "cli.tfrc", "disable_checkpoint = true\n"+terraformcli.InstallFromMirror(mirror))
 	w.write(t, "terraform.tf", `
 terraform {
   required_providers {
     pulumicloud = {
-      source = "`+providerAddress+`"
+      source = "`+providerSource+`"
     }
   }
 }
@@ -91,11 +78,18 @@ func (w workspace) write(t *testing.T, name, content string) {
 	}
 }
 
-// run runs the CLI and returns its exit status and all that it printed.
-func (w workspace) run(t *testing.T, arguments ...string) (int, string) {
+// command returns the CLI to be run. It is killed if the test ends before.
+func (w workspace) command(t *testing.T, arguments ...string) *exec.Cmd {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), w.cli, append(arguments, "-no-color")...)
 	command.Dir, command.Env = w.dir, w.env
+	return command
+}
+
+// run runs the CLI and returns its exit status and all that it printed.
+func (w workspace) run(t *testing.T, arguments ...string) (int, string) {
+	t.Helper()
+	command := w.command(t, arguments...)
 	var output bytes.Buffer
 	command.Stdout, command.Stderr = &output, &output
 	if err := command.Run(); err != nil && command.ProcessState == nil {
@@ -118,11 +112,7 @@ func (w workspace) mustRun(t *testing.T, arguments ...string) string {
 // nil stands for a feature that one of them lacks.
 func skipUnlessCLI(t *testing.T, feature string, terraform, openTofu *version.Version) {
 	t.Helper()
-	cli := os.Getenv("TF_ACC_TERRAFORM_PATH")
-	if os.Getenv("TF_ACC") == "" || cli == "" {
-		t.Skip("TF_ACC and TF_ACC_TERRAFORM_PATH have to be set for tests that run the CLI")
-	}
-	command := exec.CommandContext(t.Context(), cli, "version")
+	command := exec.CommandContext(t.Context(), terraformclitest.UnderTest(t), "version")
 	command.Env = append(os.Environ(), "CHECKPOINT_DISABLE=1")
 	output, err := command.Output()
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +23,8 @@ import (
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator/oidctest"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/terraformcli"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/terraformcli/terraformclitest"
 )
 
 const (
@@ -32,11 +33,43 @@ const (
 	modulesDirectory = "modules"
 )
 
-// TestExamples runs every example as somebody would who pastes it: with the CLI, a provider that the CLI installs and
-// starts, and an organization acme in which there is a pool named shared.
+// TestExamples runs the examples as somebody would who pastes them: with the CLI, and a provider that the CLI installs and
+// starts. It is built once for all of them.
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	cli := newExamplesCLI(t)
+	t.Run("apply", cli.testApply)
+	t.Run("rotate", cli.testRotate)
+	t.Run("encrypted token", cli.testEncryptedToken)
+	t.Run("modules", cli.testModules)
+}
+
+// examplesCLI is a CLI that finds the provider, and no other, in a mirror.
+type examplesCLI struct{ configFile string }
+
+func newExamplesCLI(t *testing.T) examplesCLI {
+	t.Helper()
+	terraformclitest.UnderTest(t) // Without a CLI there is nothing to build for.
+	directory := t.TempDir()
+	binary, mirror := filepath.Join(directory, "terraform-provider-pulumicloud"), filepath.Join(directory, "mirror")
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", binary, "../..")
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building the provider: %v\n%s", err, output)
+	}
+	// The version is one that the examples accept.
+	if err := terraformcli.FillMirror(mirror, providerSource, "0.1.0", binary); err != nil {
+		t.Fatal(err)
+	}
+	configFile := filepath.Join(directory, "cli.tfrc")
+	if err := os.WriteFile(configFile, []byte(terraformcli.InstallFromMirror(mirror)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return examplesCLI{configFile}
+}
+
+// testApply runs every example in an organization acme in which there is a pool named shared.
+func (c examplesCLI) testApply(t *testing.T) {
+	t.Parallel()
 	importForms := importExamples(t)
 	for _, directory := range exampleDirectories(t) {
 		t.Run(filepath.ToSlash(directory), func(t *testing.T) {
@@ -52,7 +85,7 @@ func TestExamples(t *testing.T) {
 			if err := pulumi.ConnectAgent("acme", shared.ID, emulator.Agent{Hostname: "runner-1", PID: "1"}); err != nil {
 				t.Fatal(err)
 			}
-			workspace := cli.workspace(t, pulumi, directory)
+			workspace := c.workspace(t, pulumi, directory)
 			workspace.apply(t)
 			if parent, resourceType := filepath.Split(directory); parent == "resources"+string(filepath.Separator) {
 				for _, form := range importForms[resourceType] {
@@ -74,10 +107,9 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// TestExamplesRotate changes what the examples of rotation rotate by.
-func TestExamplesRotate(t *testing.T) {
+// testRotate changes what the examples of rotation rotate by.
+func (c examplesCLI) testRotate(t *testing.T) {
 	t.Parallel()
-	cli := newExamplesCLI(t)
 	for example, writes := range map[string][]string{
 		"rotation-in-place": {"DELETE", "POST"},
 		// The new pool is there, and the organization's default, before the old one goes.
@@ -86,7 +118,7 @@ func TestExamplesRotate(t *testing.T) {
 		t.Run(example, func(t *testing.T) {
 			t.Parallel()
 			pulumi := startExamplesCloud(t)
-			workspace := cli.workspace(t, pulumi, example)
+			workspace := c.workspace(t, pulumi, example)
 			workspace.apply(t)
 			before := pulumi.AgentPools("acme")
 			pulumi.ResetRequests()
@@ -101,21 +133,20 @@ func TestExamplesRotate(t *testing.T) {
 	}
 }
 
-// TestExampleEncryptedToken starts what stands for a runner with the example's script.
-func TestExampleEncryptedToken(t *testing.T) {
+// testEncryptedToken starts what stands for a runner with the example's script.
+func (c examplesCLI) testEncryptedToken(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"sh", "age"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("the example's script needs %s: %v", tool, err)
 		}
 	}
-	cli := newExamplesCLI(t)
 	key, err := age.GenerateX25519Identity()
 	if err != nil {
 		t.Fatal(err)
 	}
 	pulumi := startExamplesCloud(t)
-	workspace := cli.workspace(t, pulumi, "encrypted-token")
+	workspace := c.workspace(t, pulumi, "encrypted-token")
 	if err := workspace.Apply(t.Context(), tfexec.Var(fmt.Sprintf("token_recipients=[%q]", key.Recipient()))); err != nil {
 		t.Fatal(err)
 	}
@@ -140,10 +171,9 @@ func TestExampleEncryptedToken(t *testing.T) {
 	}
 }
 
-// TestExampleModules runs the tests that come with the modules.
-func TestExampleModules(t *testing.T) {
+// testModules runs the tests that come with the modules.
+func (c examplesCLI) testModules(t *testing.T) {
 	t.Parallel()
-	cli := newExamplesCLI(t)
 	modules, err := fs.Glob(os.DirFS(examplesDirectory), path.Join(modulesDirectory, "*"))
 	if err != nil || len(modules) == 0 {
 		t.Fatalf("modules: %v (%v)", modules, err)
@@ -152,7 +182,7 @@ func TestExampleModules(t *testing.T) {
 		t.Run(path.Base(module), func(t *testing.T) {
 			t.Parallel()
 			pulumi := startExamplesCloud(t)
-			workspace := cli.workspace(t, pulumi, filepath.FromSlash(module))
+			workspace := c.workspace(t, pulumi, filepath.FromSlash(module))
 			var report strings.Builder
 			if err := workspace.Test(t.Context(), &report); err != nil {
 				t.Errorf("%v\n%s", err, report.String())
@@ -290,11 +320,7 @@ func isKeyless(t *testing.T, directory string) bool {
 // newCLI returns the CLI under test, working in a directory, with no environment but this.
 func newCLI(t *testing.T, directory string, environment map[string]string) *tfexec.Terraform {
 	t.Helper()
-	executable := os.Getenv("TF_ACC_TERRAFORM_PATH")
-	if os.Getenv("TF_ACC") == "" || executable == "" {
-		t.Skip("TF_ACC and TF_ACC_TERRAFORM_PATH have to be set for tests that run the CLI")
-	}
-	cli, err := tfexec.NewTerraform(directory, executable)
+	cli, err := tfexec.NewTerraform(directory, terraformclitest.UnderTest(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,31 +344,6 @@ func skipUnless(t *testing.T, cli *tfexec.Terraform, required string) {
 	if !constraint.Check(found.Core()) {
 		t.Skipf("requires version %s, and the CLI's is %s", required, found)
 	}
-}
-
-// examplesCLI is a CLI that finds the provider, and no other, in a mirror.
-type examplesCLI struct{ configFile string }
-
-func newExamplesCLI(t *testing.T) examplesCLI {
-	t.Helper()
-	newCLI(t, t.TempDir(), nil) // Without a CLI there is nothing to build for.
-	mirror := t.TempDir()
-	registry := filepath.Join(mirror, "registry.terraform.io")
-	target := filepath.Join(registry, "pulumicloud", "pulumicloud", "0.1.0", runtime.GOOS+"_"+runtime.GOARCH)
-	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", target+string(filepath.Separator), "../..")
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the provider: %v\n%s", err, output)
-	}
-	// OpenTofu takes the short source address for one in its own registry.
-	if err := os.CopyFS(filepath.Join(mirror, "registry.opentofu.org"), os.DirFS(registry)); err != nil {
-		t.Fatal(err)
-	}
-	configFile := filepath.Join(t.TempDir(), "cli.tfrc")
-	config := fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", mirror)
-	if err := os.WriteFile(configFile, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return examplesCLI{configFile}
 }
 
 // exampleWorkspace is a copy of an example, in which the CLI works.

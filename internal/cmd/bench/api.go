@@ -21,7 +21,7 @@ const organization = "acme"
 // api is an emulated Pulumi Cloud that counts what reaches it.
 type api struct {
 	cloud            *emulator.Server
-	server           *http.Server
+	closeServer      func() error
 	url, accessToken string
 
 	latency atomic.Int64 // nanoseconds
@@ -53,27 +53,13 @@ func newAPI(ctx context.Context, logger hclog.Logger) (*api, error) {
 		return nil, err
 	}
 	a.cloud.Use(a.delayed)
-	var listening net.ListenConfig
-	listener, err := listening.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
+	if a.url, a.closeServer, err = emulator.ServeLoopback(ctx, a.cloud, a.connState, logger); err != nil {
 		return nil, errors.Join(err, a.cloud.Close())
 	}
-	a.url = "http://" + listener.Addr().String()
-	a.server = &http.Server{
-		Handler:           a.cloud,
-		ConnState:         a.connState,
-		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
-	}
-	go func() {
-		if err := a.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			logger.Error("the emulator stopped", "error", err)
-		}
-	}()
 	return a, nil
 }
 
-func (a *api) close() error { return errors.Join(a.server.Close(), a.cloud.Close()) }
+func (a *api) close() error { return errors.Join(a.closeServer(), a.cloud.Close()) }
 
 // delayed counts a request and holds it up. The emulator's own latency can't change while it runs.
 func (a *api) delayed(next http.Handler) http.Handler {

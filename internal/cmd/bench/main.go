@@ -23,6 +23,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/terraformcli"
 )
 
 func main() {
@@ -43,9 +45,9 @@ func main() {
 const usage = `Usage: bench [flags]
 
 Without -full it measures what there are targets for: plans of 1 to 1,000 agent pools at 50 ms, and of 1,000 at other
-latencies and parallelisms; applies and destroys of 1 and 1,000; and the memory of a plan of 5,000. That takes about a
-quarter of an hour on two cores. With -full it measures all commands at all numbers of pools, latencies and
-parallelisms, which takes hours.
+latencies and parallelisms; applies and destroys of 1 and 1,000; and the memory of a plan of 5,000. That takes about
+half an hour on two cores. With -full it measures all commands at all numbers of pools, latencies and parallelisms,
+which takes hours. Interrupted, it prints the scenarios that were measured to their end, and writes no files.
 
 `
 
@@ -96,7 +98,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	logger := hclog.New(&hclog.LoggerOptions{Name: "bench", Level: level, Output: stderr})
-	if c.cliPath, err = findCLI(c.cliPath); err != nil {
+	if c.cliPath, err = terraformcli.Find(c.cliPath); err != nil {
 		return err
 	}
 	started := time.Now()
@@ -117,7 +119,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	}
 	b := bench{workspace: w, cliPath: c.cliPath, runs: c.runs, logger: logger}
 	if r.rows, err = b.measure(ctx, matrix(c)); err != nil {
-		return err
+		_, writeErr := io.WriteString(stdout, table(r.commands()))
+		return errors.Join(err, writeErr)
 	}
 	if r.start, err = measureStart(ctx, w, logger); err != nil {
 		return err
@@ -152,23 +155,6 @@ const (
 
 func writeFile(name string, content []byte) error {
 	return os.WriteFile(name, content, 0o644) //nolint:gosec // A file of the repository.
-}
-
-// findCLI returns the absolute path of the CLI that the user names, or of one on PATH.
-func findCLI(name string) (string, error) {
-	names := []string{name}
-	if name == "" {
-		names = []string{"terraform", "tofu"}
-	}
-	var errs []error
-	for _, name := range names {
-		path, err := exec.LookPath(name)
-		if err == nil {
-			return filepath.Abs(path)
-		}
-		errs = append(errs, err)
-	}
-	return "", fmt.Errorf("no Terraform or OpenTofu: %w", errors.Join(errs...))
 }
 
 // goCommand runs the go command in a directory and returns what it prints.

@@ -71,6 +71,9 @@ func matrix(c configuration) []scenario {
 	}
 	add(1_000, targetLatency, 100, limits, apply, destroy)
 	if c.long {
+		add(longPools, 0, targetParallelism, limits, plan)
+		add(longPools, targetLatency, 100, limits, plan)
+		add(longPools, 200*time.Millisecond, targetParallelism, limits, plan)
 		add(longPools, targetLatency, targetParallelism, limits, apply, destroy)
 	}
 	return scenarios

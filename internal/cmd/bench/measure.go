@@ -5,14 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/terraform-exec/tfexec"
+
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/terraformcli"
 )
 
 type bench struct {
@@ -37,7 +37,7 @@ type row struct {
 	figures map[variant]figures
 }
 
-// measure measures the scenarios one after another.
+// measure measures the scenarios one after another. It returns the rows that it has even if it fails.
 func (b bench) measure(ctx context.Context, scenarios []scenario) ([]row, error) {
 	// The first run of each program reads it from disk.
 	warmUp := scenario{
@@ -52,7 +52,7 @@ func (b bench) measure(ctx context.Context, scenarios []scenario) ([]row, error)
 			"latency", s.latency, "parallelism", s.parallelism)
 		measured, err := b.measureScenario(ctx, s, b.runs)
 		if err != nil {
-			return nil, err
+			return rows, err
 		}
 		rows = append(rows, measured...)
 	}
@@ -108,7 +108,14 @@ func (b bench) runOnce(ctx context.Context, a *api, s scenario, c command, v var
 	if err != nil {
 		return figures{}, err
 	}
-	if err := terraform.SetEnv(environment(b.workspace, v, a)); err != nil {
+	environment := terraformcli.Environment(map[string]string{
+		"CHECKPOINT_DISABLE":  "1",
+		"TF_CLI_CONFIG_FILE":  b.workspace.cliConfigFile(v),
+		"PULUMI_HOME":         filepath.Join(b.workspace.root, "pulumi"),
+		"PULUMI_BACKEND_URL":  a.url,
+		"PULUMI_ACCESS_TOKEN": a.accessToken,
+	})
+	if err := terraform.SetEnv(environment); err != nil {
 		return figures{}, err
 	}
 	var output bytes.Buffer
@@ -144,25 +151,6 @@ func (b bench) runOnce(ctx context.Context, a *api, s scenario, c command, v var
 		return figures{}, fmt.Errorf("%s %s of %d agent pools: %w\n%s", v, c, s.pools, err, output.String())
 	}
 	return f, nil
-}
-
-// environment is the user's, without what could make the CLI or the provider do something else than is measured.
-func environment(w workspace, v variant, a *api) map[string]string {
-	environment := map[string]string{
-		"CHECKPOINT_DISABLE":  "1",
-		"TF_CLI_CONFIG_FILE":  w.cliConfigFile(v),
-		"PULUMI_HOME":         filepath.Join(w.root, "pulumi"),
-		"PULUMI_BACKEND_URL":  a.url,
-		"PULUMI_ACCESS_TOKEN": a.accessToken,
-	}
-	for _, variable := range os.Environ() {
-		name, value, _ := strings.Cut(variable, "=")
-		foreign := strings.HasPrefix(name, "TF_") || strings.HasPrefix(name, "TOFU_") || strings.HasPrefix(name, "PULUMI_")
-		if _, own := environment[name]; !own && !foreign {
-			environment[name] = value
-		}
-	}
-	return environment
 }
 
 // summarize returns the medians of time and memory, and the run with the most requests and connections, since there

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -30,7 +29,7 @@ type demo struct {
 	logger    hclog.Logger
 
 	cloud       *emulator.Server
-	server      *http.Server
+	closeServer func() error
 	backendURL  string
 	accessToken string
 
@@ -54,22 +53,9 @@ func newDemo(ctx context.Context, w workspace, cliPath string, logger hclog.Logg
 	if err != nil {
 		return nil, err
 	}
-	var listening net.ListenConfig
-	listener, err := listening.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
+	if d.backendURL, d.closeServer, err = emulator.ServeLoopback(ctx, d.cloud, nil, logger); err != nil {
 		return nil, errors.Join(err, d.cloud.Close())
 	}
-	d.backendURL = "http://" + listener.Addr().String()
-	d.server = &http.Server{
-		Handler:           d.cloud,
-		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
-	}
-	go func() {
-		if err := d.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			logger.Error("the emulator stopped", "error", err)
-		}
-	}()
 	d.cli, err = newCLI(cliPath, w.configurationDir(), w.path("plan"), w.environment(d.backendURL, d.accessToken), logger)
 	if err != nil {
 		return nil, errors.Join(err, d.close())
@@ -78,7 +64,7 @@ func newDemo(ctx context.Context, w workspace, cliPath string, logger hclog.Logg
 }
 
 // close stops the emulator. What -keep left is not its own.
-func (d *demo) close() error { return errors.Join(d.server.Close(), d.cloud.Close()) }
+func (d *demo) close() error { return errors.Join(d.closeServer(), d.cloud.Close()) }
 
 // step is a part of the demo: what it proves, if it returns no error, in a line.
 type step struct {

@@ -15,12 +15,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/terraformcli"
 )
 
 func main() {
@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if level == hclog.NoLevel {
 		return fmt.Errorf("unknown log level %q", logLevel)
 	}
-	if cliPath, err = findCLI(cliPath); err != nil {
+	if cliPath, err = terraformcli.Find(cliPath); err != nil {
 		return err
 	}
 
@@ -96,21 +96,4 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	return nil
-}
-
-// findCLI returns the absolute path of the CLI that the user names, or of one on PATH.
-func findCLI(name string) (string, error) {
-	names := []string{name}
-	if name == "" {
-		names = []string{"terraform", "tofu"}
-	}
-	var errs []error
-	for _, name := range names {
-		path, err := exec.LookPath(name)
-		if err == nil {
-			return filepath.Abs(path)
-		}
-		errs = append(errs, err)
-	}
-	return "", fmt.Errorf("no Terraform or OpenTofu: %w", errors.Join(errs...))
 }

@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/terraformcli/terraformclitest"
 )
 
 // runAsCLI is the environment variable that makes the test binary be a CLI that fails.
@@ -26,16 +28,6 @@ func TestMain(m *testing.M) {
 		os.Exit(3)
 	}
 	os.Exit(m.Run())
-}
-
-// acceptanceCLI returns the CLI that acceptance tests run.
-func acceptanceCLI(t *testing.T) string {
-	t.Helper()
-	path := os.Getenv("TF_ACC_TERRAFORM_PATH")
-	if os.Getenv("TF_ACC") == "" || path == "" {
-		t.Skip("TF_ACC is not set, or TF_ACC_TERRAFORM_PATH names no CLI to run")
-	}
-	return path
 }
 
 // temporary makes a directory the one for temporary files, and checks in the end that nothing is left in it.
@@ -61,7 +53,7 @@ func temporary(t *testing.T) string {
 var tokens = regexp.MustCompile(`pul-[0-9A-Za-z]{8}`)
 
 func TestAccDemo(t *testing.T) {
-	cli := acceptanceCLI(t)
+	cli := terraformclitest.UnderTest(t)
 	temporary(t)
 	// What the user has set must not matter.
 	t.Setenv("PULUMI_DEFAULT_ORGANIZATION", "another")
@@ -86,7 +78,7 @@ func TestAccDemo(t *testing.T) {
 }
 
 func TestAccDemoKeep(t *testing.T) {
-	path := acceptanceCLI(t)
+	path := terraformclitest.UnderTest(t)
 	root := temporary(t)
 	var stdout, stderr bytes.Buffer
 	if err := run(t.Context(), []string{"-cli", path, "-keep"}, &stdout, &stderr); err != nil {
@@ -151,7 +143,7 @@ func TestAccDemoKeep(t *testing.T) {
 }
 
 func TestAccDemoInterrupted(t *testing.T) {
-	cli := acceptanceCLI(t)
+	cli := terraformclitest.UnderTest(t)
 	for _, step := range []string{"build", "apply"} {
 		t.Run(step, func(t *testing.T) {
 			temporary(t)

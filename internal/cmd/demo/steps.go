@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/terraformcli"
 )
 
 // The example's teams, and one whose pool somebody made by hand.
@@ -45,12 +46,12 @@ func (d *demo) init(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, host := range []string{"registry.terraform.io", "registry.opentofu.org"} {
-		if maps.Equal(providers, map[string]string{host + "/pulumicloud/pulumicloud": providerVersion}) {
+	for _, host := range terraformcli.Registries {
+		if maps.Equal(providers, map[string]string{host + "/" + providerSource: providerVersion}) {
 			return nil
 		}
 	}
-	return fmt.Errorf("the providers are %v, want pulumicloud/pulumicloud %s alone", providers, providerVersion)
+	return fmt.Errorf("the providers are %v, want %s %s alone", providers, providerSource, providerVersion)
 }
 
 func (d *demo) create(ctx context.Context) error {

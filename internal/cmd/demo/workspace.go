@@ -14,10 +14,14 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/terraformcli"
 )
 
 const (
 	module = "github.com/pulumicloud/terraform-provider-pulumicloud"
+	// providerSource is the source address in the example, by which each CLI means its own registry.
+	providerSource = "pulumicloud/pulumicloud"
 	// providerVersion is one that the example's constraint accepts. No release has build metadata.
 	providerVersion = "0.1.0+demo"
 	example         = "examples/team-pools"
@@ -44,16 +48,7 @@ func newWorkspace() (w workspace, err error) {
 	if err := os.Mkdir(w.configurationDir(), 0o700); err != nil {
 		return w, err
 	}
-	return w, os.WriteFile(w.cliConfigFile(), fmt.Appendf(nil, `provider_installation {
-  filesystem_mirror {
-    path    = %q
-    include = ["pulumicloud/pulumicloud"]
-  }
-  direct {
-    exclude = ["pulumicloud/pulumicloud"]
-  }
-}
-`, filepath.ToSlash(w.path("mirror"))), 0o600)
+	return w, os.WriteFile(w.cliConfigFile(), []byte(terraformcli.InstallOneFromMirror(w.mirror(), providerSource)), 0o600)
 }
 
 func (w workspace) remove() error { return os.RemoveAll(w.root) }
@@ -67,6 +62,8 @@ func (w workspace) configurationDir() string { return w.path("team-pools") }
 
 func (w workspace) cliConfigFile() string { return w.path("cli.tfrc") }
 
+func (w workspace) mirror() string { return w.path("mirror") }
+
 // build fills the mirror and copies the example. What the go command prints is in the error.
 func (w workspace) build(ctx context.Context) error {
 	source, err := w.goCommand(ctx, "list", "-f", "{{.Dir}}", module)
@@ -77,14 +74,11 @@ func (w workspace) build(ctx context.Context) error {
 		return err
 	}
 
-	// Each CLI expands the example's source address to its own registry.
-	packageDir := filepath.Join("pulumicloud", "pulumicloud", providerVersion, runtime.GOOS+"_"+runtime.GOARCH)
-	terraformMirror, tofuMirror := w.path("mirror", "registry.terraform.io"), w.path("mirror", "registry.opentofu.org")
-	binary := filepath.Join(terraformMirror, packageDir, executable("terraform-provider-pulumicloud_v"+providerVersion))
+	binary := w.path("bin", executable("terraform-provider-pulumicloud"))
 	if _, err := w.goCommand(ctx, "build", "-o", binary, "-ldflags", "-X main.version="+providerVersion, module); err != nil {
 		return err
 	}
-	return os.CopyFS(tofuMirror, os.DirFS(terraformMirror))
+	return terraformcli.FillMirror(w.mirror(), providerSource, providerVersion, binary)
 }
 
 // copyExample leaves out what a user's own runs in the directory have left there.
@@ -129,17 +123,6 @@ func (w workspace) setTeams(teams map[string]team) error {
 	return os.WriteFile(w.variablesFile(), content, 0o600)
 }
 
-// foreign tells whether a variable of the user's could make the CLI or the provider do something else than the demo
-// expects.
-func foreign(name string) bool {
-	for _, prefix := range []string{"TF_", "TOFU_", "PULUMI_"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return false
-}
-
 // variables lead the CLI to the mirror, and the provider to the emulator.
 func (w workspace) variables(backendURL, accessToken string) map[string]string {
 	return map[string]string{
@@ -152,16 +135,8 @@ func (w workspace) variables(backendURL, accessToken string) map[string]string {
 	}
 }
 
-// environment is the user's, with the variables in the place of all that are foreign.
 func (w workspace) environment(backendURL, accessToken string) map[string]string {
-	environment := w.variables(backendURL, accessToken)
-	for _, variable := range os.Environ() {
-		name, value, _ := strings.Cut(variable, "=")
-		if _, own := environment[name]; !own && !foreign(name) {
-			environment[name] = value
-		}
-	}
-	return environment
+	return terraformcli.Environment(w.variables(backendURL, accessToken))
 }
 
 func (w workspace) environmentFile() string { return w.path("environment.sh") }
@@ -170,7 +145,7 @@ func (w workspace) environmentFile() string { return w.path("environment.sh") }
 func (w workspace) writeEnvironmentFile(backendURL, accessToken string) error {
 	var script strings.Builder
 	for _, variable := range os.Environ() {
-		if name, _, _ := strings.Cut(variable, "="); foreign(name) {
+		if name, _, _ := strings.Cut(variable, "="); terraformcli.Foreign(name) {
 			fmt.Fprintf(&script, "unset %s\n", name)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/terraform-exec/tfexec"
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/terraformcli"
 )
 
 // shortCommit is how much of the commit the provider tells Pulumi Cloud.
@@ -48,7 +49,15 @@ func install(ctx context.Context, r release, cli string) (version string, err er
 	var output bytes.Buffer
 	terraform.SetStdout(&output)
 	terraform.SetStderr(&output)
-	if err := terraform.SetEnv(environment(workspace, server.URL, accessToken)); err != nil {
+	environment := terraformcli.Environment(map[string]string{
+		"CHECKPOINT_DISABLE":          "1",
+		"TF_CLI_CONFIG_FILE":          cliConfigFile(workspace),
+		"PULUMI_HOME":                 workspace,
+		"PULUMI_BACKEND_URL":          server.URL,
+		"PULUMI_ACCESS_TOKEN":         accessToken,
+		"PULUMI_DEFAULT_ORGANIZATION": "acme",
+	})
+	if err := terraform.SetEnv(environment); err != nil {
 		return "", err
 	}
 	if err := createAndDestroy(ctx, terraform); err != nil {
@@ -95,8 +104,7 @@ func (r release) checkUserAgent(requests []emulator.Request) error {
 	return nil
 }
 
-// fillWorkspace writes a configuration, and a mirror with the archive for this machine in the packed layout. Terraform
-// and OpenTofu each expand the provider's source address to their own registry.
+// fillWorkspace writes a configuration, and a mirror with the archive for this machine in the packed layout.
 func (r release) fillWorkspace(workspace string) error {
 	archive := r.file(runtime.GOOS + "_" + runtime.GOARCH + ".zip")
 	content, err := os.ReadFile(r.path(archive))
@@ -105,8 +113,7 @@ func (r release) fillWorkspace(workspace string) error {
 	}
 	mirror := filepath.Join(workspace, "mirror")
 	files := map[string][]byte{
-		cliConfigFile(workspace): fmt.Appendf(nil, "provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n",
-			filepath.ToSlash(mirror)),
+		cliConfigFile(workspace): []byte(terraformcli.InstallFromMirror(mirror)),
 		// Prereleases, such as snapshots, are installed only when named exactly.
 		filepath.Join(workspace, "main.tf"): fmt.Appendf(nil, `terraform {
   required_providers {
@@ -122,7 +129,7 @@ resource "pulumicloud_agent_pool" "verify" {
 }
 `, r.Version),
 	}
-	for _, registry := range []string{"registry.terraform.io", "registry.opentofu.org"} {
+	for _, registry := range terraformcli.Registries {
 		files[filepath.Join(mirror, registry, "pulumicloud", "pulumicloud", archive)] = content
 	}
 	for name, content := range files {
@@ -137,21 +144,3 @@ resource "pulumicloud_agent_pool" "verify" {
 }
 
 func cliConfigFile(workspace string) string { return filepath.Join(workspace, "cli.tfrc") }
-
-// environment has of the user's only what a process needs, so that nothing of it leads the CLI or the provider astray.
-func environment(workspace, backendURL, accessToken string) map[string]string {
-	environment := map[string]string{
-		"CHECKPOINT_DISABLE":          "1",
-		"TF_CLI_CONFIG_FILE":          cliConfigFile(workspace),
-		"PULUMI_HOME":                 workspace,
-		"PULUMI_BACKEND_URL":          backendURL,
-		"PULUMI_ACCESS_TOKEN":         accessToken,
-		"PULUMI_DEFAULT_ORGANIZATION": "acme",
-	}
-	for _, name := range []string{"HOME", "PATH", "SYSTEMROOT", "TEMP", "TMPDIR", "USERPROFILE"} {
-		if value, ok := os.LookupEnv(name); ok {
-			environment[name] = value
-		}
-	}
-	return environment
-}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/terraformcli"
 )
 
 func TestFillWorkspace(t *testing.T) {
@@ -18,7 +19,7 @@ func TestFillWorkspace(t *testing.T) {
 	if err := r.fillWorkspace(workspace); err != nil {
 		t.Fatal(err)
 	}
-	for _, registry := range []string{"registry.terraform.io", "registry.opentofu.org"} {
+	for _, registry := range terraformcli.Registries {
 		got, err := os.ReadFile(filepath.Join(workspace, "mirror", registry, "pulumicloud", "pulumicloud", archive))
 		if err != nil || string(got) != "archive" {
 			t.Errorf("%s: got %q, %v", registry, got, err)

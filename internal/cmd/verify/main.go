@@ -12,9 +12,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
+
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/terraformcli"
 )
 
 func main() {
@@ -52,11 +53,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 }
 
 func installWith(ctx context.Context, r release, cli string, stdout io.Writer) error {
-	path, err := exec.LookPath(cli)
+	path, err := terraformcli.Find(cli)
 	if err != nil {
-		return err
-	}
-	if path, err = filepath.Abs(path); err != nil {
 		return err
 	}
 	version, err := install(ctx, r, path)
