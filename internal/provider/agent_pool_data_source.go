@@ -112,11 +112,7 @@ func (d *agentPoolDataSource) Configure(
 // Read implements [datasource.DataSource]. Status and times come from the list, runners from the pool's own page.
 func (d *agentPoolDataSource) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
 	var model agentPoolDataSourceModel
-	resp.Diagnostics.Append(req.Config.Get(ctx, &model)...)
-	if !d.connection.ready() {
-		resp.Diagnostics.AddError(d.connection.notReady())
-	}
-	if resp.Diagnostics.HasError() {
+	if !d.connection.load(ctx, req.Config, &model, &resp.Diagnostics) {
 		return
 	}
 	ctx, warnings := cloud.WithWarnings(ctx)
@@ -138,7 +134,7 @@ func (d *agentPoolDataSource) Read(ctx context.Context, req datasource.ReadReque
 	}
 	detail, err := d.connection.client.GetAgentPool(ctx, organization, pool.ID)
 	if err != nil {
-		addError(&resp.Diagnostics, findOperation(organization, fmt.Sprintf("read agent pool %q (%s)", pool.Name, pool.ID)), err)
+		addError(&resp.Diagnostics, readOperation(organization, fmt.Sprintf("read agent pool %q (%s)", pool.Name, pool.ID)), err)
 		return
 	}
 

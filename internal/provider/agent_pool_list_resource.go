@@ -39,7 +39,7 @@ func (r *agentPoolListResource) ListResourceConfigSchema(
 			"organization": schema.StringAttribute{
 				MarkdownDescription: "Organization to search. Defaults to the provider's.",
 				Optional:            true,
-				Validators:          []validator.String{nameValidator{}},
+				Validators:          []validator.String{organizationValidator{}},
 			},
 			"name_regex": schema.StringAttribute{
 				MarkdownDescription: nameRegexDescription,
@@ -77,11 +77,8 @@ func (r *agentPoolListResource) find(
 	ctx context.Context, req list.ListRequest,
 ) (string, []cloud.AgentPool, diag.Diagnostics) {
 	var model agentPoolListModel
-	diagnostics := req.Config.Get(ctx, &model)
-	if !r.connection.ready() {
-		diagnostics.AddError(r.connection.notReady())
-	}
-	if diagnostics.HasError() {
+	var diagnostics diag.Diagnostics
+	if !r.connection.load(ctx, req.Config, &model, &diagnostics) {
 		return "", nil, diagnostics
 	}
 	organization, more := r.connection.organizationOf(ctx, model.Organization)
@@ -91,7 +88,7 @@ func (r *agentPoolListResource) find(
 	}
 	pools, err := r.connection.client.AgentPools(ctx, organization)
 	if err != nil {
-		addError(&diagnostics, findOperation(organization, "list the agent pools"), err)
+		addError(&diagnostics, readOperation(organization, "list the agent pools"), err)
 		return "", nil, diagnostics
 	}
 	return organization, selectPools(pools.Pools, model.NameRegex, model.Status), diagnostics

@@ -27,7 +27,7 @@ func (c *connection) findByName(ctx context.Context, organization, name string) 
 	var diagnostics diag.Diagnostics
 	list, err := c.client.AgentPools(ctx, organization)
 	if err != nil {
-		addError(&diagnostics, findOperation(organization, fmt.Sprintf("find agent pool %q", name)), err)
+		addError(&diagnostics, readOperation(organization, fmt.Sprintf("find agent pool %q", name)), err)
 		return cloud.AgentPool{}, diagnostics
 	}
 	found := list.ByName(name)
@@ -51,7 +51,7 @@ func (c *connection) findByID(ctx context.Context, organization, id string) (clo
 	var diagnostics diag.Diagnostics
 	list, err := c.client.AgentPools(ctx, organization)
 	if err != nil {
-		addError(&diagnostics, findOperation(organization, "find agent pool "+id), err)
+		addError(&diagnostics, readOperation(organization, "find agent pool "+id), err)
 		return cloud.AgentPool{}, diagnostics
 	}
 	if pool, found := list.ByID(id); found {
@@ -65,20 +65,12 @@ func (c *connection) findByID(ctx context.Context, organization, id string) (clo
 			fmt.Sprintf("Organization %q has no agent pool with the id %q. %s", organization, id, nearNames(list.Pools, id)))
 		return cloud.AgentPool{}, diagnostics
 	case err != nil:
-		addError(&diagnostics, findOperation(organization, "find agent pool "+id), err)
+		addError(&diagnostics, readOperation(organization, "find agent pool "+id), err)
 		return cloud.AgentPool{}, diagnostics
 	}
 	pool := detail.AgentPool()
 	pool.IsDefault = pool.ID == list.DefaultID
 	return pool, nil
-}
-
-func findOperation(organization, what string) operation {
-	return operation{
-		verb:         fmt.Sprintf("%s of organization %q", what, organization),
-		permission:   "agent_pool:read",
-		organization: organization,
-	}
 }
 
 // selectPools returns the pools that match, sorted by name. A null filter matches all.

@@ -2,9 +2,9 @@ package provider
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,8 +30,9 @@ import (
 )
 
 const (
-	// createdKey is where the private state keeps when the pool was created, as an RFC 3339 string.
-	createdKey = "created_at"
+	// createdKey is where the private state keeps when the pool was created, in seconds since 1970. The CLI writes the whole
+	// state after each of many creations, so that every byte of it counts.
+	createdKey = "created"
 	// settlingTime is how long after its creation a pool may be missing from reads without being gone.
 	settlingTime = time.Minute
 )
@@ -107,7 +108,7 @@ func (r *agentPoolResource) Schema(_ context.Context, _ resource.SchemaRequest, 
 				ElementType: types.StringType,
 				Optional:    true,
 				Validators: []validator.Set{
-					setvalidator.SizeAtLeast(1), setvalidator.ValueStringsAre(recipientValidator{}),
+					setvalidator.SizeAtLeast(1), setvalidator.NoNullValues(), recipientsValidator{},
 				},
 				PlanModifiers: []planmodifier.Set{setplanmodifier.RequiresReplaceIf(unlessImportedSet, replaceText, replaceText)},
 			},
@@ -167,8 +168,12 @@ func (r *agentPoolResource) ModifyPlan(
 	if req.Plan.Raw.IsNull() || resp.Diagnostics.HasError() {
 		return
 	}
-	var config, plan agentPoolModel
-	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
+	var configuredName types.String
+	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("name"), &configuredName)...)
+	if !configuredName.IsNull() && resp.Plan.Raw.Equal(req.State.Raw) {
+		return // Nothing changes, as in most plans of most pools.
+	}
+	var plan agentPoolModel
 	resp.Diagnostics.Append(resp.Plan.Get(ctx, &plan)...)
 	if resp.Diagnostics.HasError() {
 		return
@@ -176,21 +181,21 @@ func (r *agentPoolResource) ModifyPlan(
 	state := agentPoolModel{Name: types.StringNull()}
 	if exists := !req.State.Raw.IsNull(); exists {
 		resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-		if state.hasToken() && !plan.TokenRecipients.Equal(state.TokenRecipients) {
+		if state.hasToken() && !plan.TokenRecipients.IsUnknown() && !plan.TokenRecipients.Equal(state.TokenRecipients) {
 			resp.Diagnostics.AddAttributeWarning(path.Root("token_recipients"), "Agent pool is replaced for its token's sake",
 				"The recipients of the token change. Pulumi Cloud shows a token only when a pool is created, so that it takes a new "+
 					"pool, with a new token and id, to encrypt one to the new recipients.")
 		}
 	}
-	if config.Name.IsNull() {
+	if configuredName.IsNull() {
 		plan.Name = types.StringUnknown()
-		if prefix := config.NamePrefix; !prefix.IsUnknown() && strings.HasPrefix(state.Name.ValueString(), prefix.ValueString()) {
+		if prefix := plan.NamePrefix; !prefix.IsUnknown() && strings.HasPrefix(state.Name.ValueString(), prefix.ValueString()) {
 			plan.Name = state.Name
 		}
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("name"), plan.Name)...)
 	}
 	// Which of the two the token becomes is known before the token is.
-	if plan.Token.IsUnknown() && !plan.TokenRecipients.IsNull() {
+	if plan.Token.IsUnknown() && !plan.TokenRecipients.IsNull() && !plan.TokenRecipients.IsUnknown() {
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("token"), types.StringNull())...)
 	}
 	if plan.EncryptedToken.IsUnknown() && plan.TokenRecipients.IsNull() {
@@ -224,23 +229,22 @@ func replacesToken(ctx context.Context, state tfsdk.State, hadNone bool) (bool, 
 // fail: it holds the token.
 func (r *agentPoolResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
 	var plan agentPoolModel
-	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-	if !r.connection.ready() {
-		resp.Diagnostics.AddError(r.connection.notReady())
+	if !r.connection.load(ctx, req.Plan, &plan, &resp.Diagnostics) {
+		return
+	}
+	// What was unknown while planning has not been looked at yet.
+	resp.Diagnostics.Append(checkRecipients(path.Root("token_recipients"), plan.TokenRecipients)...)
+	ctx, warnings := cloud.WithWarnings(ctx)
+	defer addWarnings(&resp.Diagnostics, warnings)
+	if plan.Organization.IsUnknown() {
+		organization, diagnostics := r.connection.organizationOf(ctx, types.StringNull())
+		resp.Diagnostics.Append(diagnostics...)
+		plan.Organization = types.StringValue(organization)
 	}
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	if plan.Organization.IsUnknown() {
-		organization, diagnostics := r.connection.organizationOf(ctx, types.StringNull())
-		resp.Diagnostics.Append(diagnostics...)
-		if resp.Diagnostics.HasError() {
-			return
-		}
-		plan.Organization = types.StringValue(organization)
-	}
 
-	ctx, warnings := cloud.WithWarnings(ctx)
 	plan.chooseName()
 	organization, name := plan.Organization.ValueString(), plan.Name.ValueString()
 	created, err := r.connection.client.CreateAgentPool(ctx, organization, name, plan.Description.ValueString())
@@ -258,15 +262,12 @@ func (r *agentPoolResource) Create(ctx context.Context, req resource.CreateReque
 			verb:       fmt.Sprintf("create agent pool %q in organization %q", name, organization),
 			permission: "agent_pool:create", organization: organization,
 		}, err)
-		addWarnings(&resp.Diagnostics, warnings)
 		return
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 	resp.Diagnostics.Append(resp.Identity.Set(ctx, plan.identity())...)
-	if now, err := json.Marshal(r.connection.now().UTC()); err == nil {
-		resp.Diagnostics.Append(resp.Private.SetKey(ctx, createdKey, now)...)
-	}
-	addWarnings(&resp.Diagnostics, warnings)
+	now := strconv.AppendInt(nil, r.connection.now().Unix(), 10)
+	resp.Diagnostics.Append(resp.Private.SetKey(ctx, createdKey, now)...)
 }
 
 // Read implements [resource.Resource]. Only a pool that Pulumi Cloud says is not there leaves the state.
@@ -304,18 +305,19 @@ func (r *agentPoolResource) Read(ctx context.Context, req resource.ReadRequest, 
 		}, err)
 		return
 	}
-	state.refresh(pool)
-	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
+	if state.refresh(pool) {
+		resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
+	}
 }
 
 // settling tells whether the pool is so new that reads may not show it yet.
 func (r *agentPoolResource) settling(ctx context.Context, req resource.ReadRequest) bool {
 	value, diagnostics := req.Private.GetKey(ctx, createdKey)
-	var created time.Time
-	if diagnostics.HasError() || len(value) == 0 || json.Unmarshal(value, &created) != nil {
+	created, err := strconv.ParseInt(string(value), 10, 64)
+	if diagnostics.HasError() || err != nil {
 		return false
 	}
-	age := r.connection.now().Sub(created)
+	age := r.connection.now().Sub(time.Unix(created, 0))
 	return age >= 0 && age < settlingTime
 }
 
@@ -353,11 +355,7 @@ func (r *agentPoolResource) Update(ctx context.Context, req resource.UpdateReque
 // Delete implements [resource.Resource].
 func (r *agentPoolResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
 	var state agentPoolModel
-	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	if !r.connection.ready() {
-		resp.Diagnostics.AddError(r.connection.notReady())
-	}
-	if resp.Diagnostics.HasError() {
+	if !r.connection.load(ctx, req.State, &state, &resp.Diagnostics) {
 		return
 	}
 	ctx, warnings := cloud.WithWarnings(ctx)
@@ -380,6 +378,8 @@ func (r *agentPoolResource) ImportState(
 		resp.Diagnostics.AddError(r.connection.notReady())
 		return
 	}
+	ctx, warnings := cloud.WithWarnings(ctx)
+	defer addWarnings(&resp.Diagnostics, warnings)
 	identity, diagnostics := r.imported(ctx, req)
 	resp.Diagnostics.Append(diagnostics...)
 	if resp.Diagnostics.HasError() {

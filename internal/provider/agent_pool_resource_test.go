@@ -824,6 +824,7 @@ func TestAgentPool_nameRefusedWhilePlanning(t *testing.T) {
 			refused(`""`, "Empty name", "must not be empty"),
 			refused(`" runners"`, "White space around a name", "neither begin nor end with white space"),
 			refused(`"run\nners"`, "Control character in a name", "line break"),
+			refused("\"runners\"\norganization = \"..\"", "Not an organization's name", `called ".."`),
 		},
 	})
 	expectRequests(t, pulumi)

@@ -151,7 +151,18 @@ resource "pulumicloud_agent_pool" "test" {
 					sameID.AddStateValue(address, tfjsonpath.New("id")),
 				},
 			},
-			{ // And so is a name of the user's own.
+			{ // A name that somebody else gave to it does not stay.
+				PreConfig: func() {
+					pool, renamed := pulumi.onlyPool(t, "acme"), "renamed"
+					mustDo(t, pulumi.UpdateAgentPool("acme", pool.ID, &renamed, nil))
+				},
+				Config: with(`name_prefix = "builders-"`),
+				ConfigStateChecks: []statecheck.StateCheck{
+					named(`^builders-[a-z2-7]{12}$`),
+					sameID.AddStateValue(address, tfjsonpath.New("id")),
+				},
+			},
+			{ // A name of the user's own is another one for the same pool as well.
 				Config: with(`name = "runners"`),
 				ConfigStateChecks: []statecheck.StateCheck{
 					named(`^runners$`),

@@ -2,8 +2,6 @@ package provider
 
 import (
 	"context"
-	"fmt"
-	"regexp"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
@@ -25,31 +23,6 @@ type agentPoolsDataSourceModel struct {
 	AgentPools         []agentPoolElement `tfsdk:"agent_pools"`
 	IDs                []string           `tfsdk:"ids"`
 	DefaultAgentPoolID types.String       `tfsdk:"default_agent_pool_id"`
-}
-
-// agentPoolElement is one pool as the list shows it.
-type agentPoolElement struct {
-	ID               types.String `tfsdk:"id"`
-	Name             types.String `tfsdk:"name"`
-	Description      types.String `tfsdk:"description"`
-	Status           types.String `tfsdk:"status"`
-	IsDefault        types.Bool   `tfsdk:"is_default"`
-	CreatedAt        types.String `tfsdk:"created_at"`
-	LastSeenAt       types.String `tfsdk:"last_seen_at"`
-	LastDeploymentAt types.String `tfsdk:"last_deployment_at"`
-}
-
-func newAgentPoolElement(pool cloud.AgentPool) agentPoolElement {
-	return agentPoolElement{
-		ID:               types.StringValue(pool.ID),
-		Name:             types.StringValue(pool.Name),
-		Description:      types.StringValue(pool.Description),
-		Status:           types.StringValue(pool.Status),
-		IsDefault:        types.BoolValue(pool.IsDefault),
-		CreatedAt:        rfc3339(pool.CreatedAt),
-		LastSeenAt:       rfc3339(pool.LastSeenAt),
-		LastDeploymentAt: rfc3339(pool.LastDeploymentAt),
-	}
 }
 
 var _ datasource.DataSourceWithConfigure = &agentPoolsDataSource{}
@@ -103,29 +76,6 @@ func (d *agentPoolsDataSource) Schema(_ context.Context, _ datasource.SchemaRequ
 	}
 }
 
-const (
-	nameRegexDescription = "Only pools whose name has a match of this regular expression " +
-		"([RE2](https://github.com/google/re2/wiki/Syntax)); `^` and `$` tie it to the whole name."
-	statusDescription = "Only pools with this status: `online` or `offline`."
-)
-
-// addAgentPoolAttributes adds what both data sources say of a pool.
-func addAgentPoolAttributes(attributes map[string]schema.Attribute) {
-	for name, description := range map[string]string{
-		"description":        "What the pool is for; empty if nothing says.",
-		"status":             "`online` while at least one runner of the pool is, else `offline`.",
-		"created_at":         "When the pool was created, in RFC 3339 form and UTC.",
-		"last_seen_at":       "When one of its runners was last heard of, in RFC 3339 form and UTC. Null for never.",
-		"last_deployment_at": "When one of its runners last ran a deployment, in RFC 3339 form and UTC. Null for never.",
-	} {
-		attributes[name] = schema.StringAttribute{MarkdownDescription: description, Computed: true}
-	}
-	attributes["is_default"] = schema.BoolAttribute{
-		MarkdownDescription: "Whether it is the organization's default pool.",
-		Computed:            true,
-	}
-}
-
 // Configure implements [datasource.DataSourceWithConfigure].
 func (d *agentPoolsDataSource) Configure(
 	_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse,
@@ -136,11 +86,7 @@ func (d *agentPoolsDataSource) Configure(
 // Read implements [datasource.DataSource].
 func (d *agentPoolsDataSource) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
 	var model agentPoolsDataSourceModel
-	resp.Diagnostics.Append(req.Config.Get(ctx, &model)...)
-	if !d.connection.ready() {
-		resp.Diagnostics.AddError(d.connection.notReady())
-	}
-	if resp.Diagnostics.HasError() {
+	if !d.connection.load(ctx, req.Config, &model, &resp.Diagnostics) {
 		return
 	}
 	ctx, warnings := cloud.WithWarnings(ctx)
@@ -152,7 +98,7 @@ func (d *agentPoolsDataSource) Read(ctx context.Context, req datasource.ReadRequ
 	}
 	list, err := d.connection.client.AgentPools(ctx, organization)
 	if err != nil {
-		addError(&resp.Diagnostics, findOperation(organization, "list the agent pools"), err)
+		addError(&resp.Diagnostics, readOperation(organization, "list the agent pools"), err)
 		return
 	}
 	pools := selectPools(list.Pools, model.NameRegex, model.Status)
@@ -169,23 +115,4 @@ func (d *agentPoolsDataSource) Read(ctx context.Context, req datasource.ReadRequ
 		model.IDs = append(model.IDs, pool.ID)
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
-}
-
-// regexValidator accepts regular expressions.
-type regexValidator struct{}
-
-// Description implements [validator.Describer].
-func (regexValidator) Description(context.Context) string {
-	return "must be a regular expression (RE2)"
-}
-
-// MarkdownDescription implements [validator.Describer].
-func (v regexValidator) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
-
-// ValidateString implements [validator.String].
-func (v regexValidator) ValidateString(ctx context.Context, req validator.StringRequest, resp *validator.StringResponse) {
-	if _, err := regexp.Compile(req.ConfigValue.ValueString()); err != nil {
-		resp.Diagnostics.AddAttributeError(req.Path, "Invalid regular expression",
-			fmt.Sprintf("The value %s: %s.", v.Description(ctx), err))
-	}
 }

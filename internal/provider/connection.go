@@ -57,6 +57,20 @@ func (c *connection) notReady() (title, detail string) {
 			strings.Join(c.unknown, ", "))
 }
 
+// modelSource is a configuration, a plan or a state.
+type modelSource interface {
+	Get(ctx context.Context, target any) diag.Diagnostics
+}
+
+// load reads a configuration, plan or state into a model for what is to make requests, and tells whether it can.
+func (c *connection) load(ctx context.Context, from modelSource, model any, diagnostics *diag.Diagnostics) bool {
+	diagnostics.Append(from.Get(ctx, model)...)
+	if !c.ready() {
+		diagnostics.AddError(c.notReady())
+	}
+	return !diagnostics.HasError()
+}
+
 // defaultOrganization returns the organization of what names none itself, unknown while only a later run can know it.
 // If nobody chose one it is fallback; and where that is null, it is what Pulumi Cloud has as its user's default.
 func (c *connection) defaultOrganization(

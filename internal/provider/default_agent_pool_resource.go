@@ -91,6 +91,17 @@ func (r *defaultAgentPoolResource) ModifyPlan(
 	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
 ) {
 	r.connection.planOrganization(ctx, req, resp)
+	if req.Plan.Raw.IsNull() {
+		return
+	}
+	attribute := path.Root("agent_pool_id")
+	var id types.String
+	resp.Diagnostics.Append(req.Plan.GetAttribute(ctx, attribute, &id)...)
+	if !id.IsNull() && !id.IsUnknown() && !isPoolID(id.ValueString()) {
+		resp.Diagnostics.AddAttributeError(attribute, "Not an agent pool's id",
+			fmt.Sprintf("%q is not the id of an agent pool, which is a UUID. The data source pulumicloud_agent_pool finds the id of a "+
+				"pool by its name.", id.ValueString()))
+	}
 }
 
 // Create implements [resource.Resource].
@@ -98,13 +109,11 @@ func (r *defaultAgentPoolResource) Create(
 	ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse,
 ) {
 	var plan defaultAgentPoolModel
-	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-	if !r.connection.ready() {
-		resp.Diagnostics.AddError(r.connection.notReady())
-	}
-	if resp.Diagnostics.HasError() {
+	if !r.connection.load(ctx, req.Plan, &plan, &resp.Diagnostics) {
 		return
 	}
+	ctx, warnings := cloud.WithWarnings(ctx)
+	defer addWarnings(&resp.Diagnostics, warnings)
 	if plan.Organization.IsUnknown() {
 		plan.Organization = types.StringNull()
 	}
@@ -125,14 +134,13 @@ func (r *defaultAgentPoolResource) Create(
 // set is create, update and delete in one: they differ in the pool that is the default afterwards.
 func (r *defaultAgentPoolResource) set(ctx context.Context, organization, id string) diag.Diagnostics {
 	var diagnostics diag.Diagnostics
-	ctx, warnings := cloud.WithWarnings(ctx)
 	if err := r.connection.client.SetDefaultAgentPool(ctx, organization, id); err != nil {
 		addError(&diagnostics, operation{
-			verb:       fmt.Sprintf("set the default agent pool of organization %q", organization),
-			permission: "organization:update", organization: organization,
+			verb: fmt.Sprintf("set the default agent pool of organization %q", organization),
+			// Pulumi's documentation does not say which it is.
+			permission: "organization:update (most likely)", organization: organization,
 		}, err)
 	}
-	addWarnings(&diagnostics, warnings)
 	return diagnostics
 }
 
@@ -154,7 +162,7 @@ func (r *defaultAgentPoolResource) Read(ctx context.Context, req resource.ReadRe
 	list, err := r.connection.client.AgentPools(ctx, organization)
 	addWarnings(&resp.Diagnostics, warnings)
 	if err != nil {
-		addError(&resp.Diagnostics, findOperation(organization, "read the default agent pool"), err)
+		addError(&resp.Diagnostics, readOperation(organization, "read the default agent pool"), err)
 		return
 	}
 	if list.DefaultID == "" {
@@ -170,14 +178,14 @@ func (r *defaultAgentPoolResource) Update(
 	ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse,
 ) {
 	var plan defaultAgentPoolModel
-	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	loaded := r.connection.load(ctx, req.Plan, &plan, &resp.Diagnostics)
+	// It has to be there also after a failure.
 	resp.Diagnostics.Append(resp.Identity.Set(ctx, defaultAgentPoolIdentity{plan.Organization})...)
-	if !r.connection.ready() {
-		resp.Diagnostics.AddError(r.connection.notReady())
-	}
-	if resp.Diagnostics.HasError() {
+	if !loaded || resp.Diagnostics.HasError() {
 		return
 	}
+	ctx, warnings := cloud.WithWarnings(ctx)
+	defer addWarnings(&resp.Diagnostics, warnings)
 	resp.Diagnostics.Append(r.set(ctx, plan.Organization.ValueString(), plan.AgentPoolID.ValueString())...)
 	if resp.Diagnostics.HasError() {
 		return
@@ -190,13 +198,11 @@ func (r *defaultAgentPoolResource) Delete(
 	ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse,
 ) {
 	var state defaultAgentPoolModel
-	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	if !r.connection.ready() {
-		resp.Diagnostics.AddError(r.connection.notReady())
-	}
-	if resp.Diagnostics.HasError() {
+	if !r.connection.load(ctx, req.State, &state, &resp.Diagnostics) {
 		return
 	}
+	ctx, warnings := cloud.WithWarnings(ctx)
+	defer addWarnings(&resp.Diagnostics, warnings)
 	const pulumiHosted = ""
 	resp.Diagnostics.Append(r.set(ctx, state.Organization.ValueString(), pulumiHosted)...)
 }

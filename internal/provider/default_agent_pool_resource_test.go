@@ -265,6 +265,23 @@ func (c *core) expectOrganizationIdentity(t *testing.T, of instance, organizatio
 	}
 }
 
+func TestDefaultAgentPool_nameForAnID(t *testing.T) {
+	t.Parallel()
+	pulumi := startPulumiCloud(t, emulator.Options{})
+	pulumi.mustCreate(t, "acme", "runners", "")
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories(),
+		Steps: []resource.TestStep{{
+			Config: pulumi.config(`organization = "acme"`, `
+resource "pulumicloud_default_agent_pool" "test" {
+  agent_pool_id = "runners"
+}`),
+			PlanOnly:    true,
+			ExpectError: message("Not an agent pool's id", "data source pulumicloud_agent_pool finds the id"),
+		}},
+	})
+}
+
 func TestDefaultAgentPool_identity(t *testing.T) {
 	t.Parallel()
 	for _, withoutIdentity := range []bool{false, true} {

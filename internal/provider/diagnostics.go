@@ -24,6 +24,15 @@ type operation struct {
 	organization string
 }
 
+// readOperation is one that takes no more than reading.
+func readOperation(organization, what string) operation {
+	return operation{
+		verb:         fmt.Sprintf("%s of organization %q", what, organization),
+		permission:   "agent_pool:read",
+		organization: organization,
+	}
+}
+
 // inUseOperation is the deletion of a pool, which stacks' settings may forbid.
 type inUseOperation struct {
 	pool   string
@@ -56,7 +65,7 @@ func explain(op operation, err error) (title, advice string) {
 		argument       *cloud.ArgumentError
 	)
 	switch {
-	case errors.As(err, &idToken):
+	case errors.As(err, &idToken) && !errors.Is(err, context.Canceled):
 		return "No ID token", "The provider's oidc has no ID token to exchange for an access token."
 	case errors.As(err, &refused):
 		return "ID token refused", refusedAdvice(refused)
@@ -216,7 +225,8 @@ func addTokenLost(diagnostics *diag.Diagnostics, err *cloud.TokenLostError) {
 	diagnostics.AddError("Agent pool created, but its token was lost",
 		fmt.Sprintf("Agent pool %q was created in organization %q with the id %s, but the answer that held its token did not "+
 			"arrive, and Pulumi Cloud shows a token only once. The pool is in the state, marked as tainted: the next apply replaces "+
-			"it. To keep it without a token, run \"terraform untaint\" on it.\n\n%s",
+			"it. To keep it without a token, run \"terraform untaint\" on it. If somebody else created a pool of this name and "+
+			"description in the same moment it is theirs: take it out of the state with \"terraform state rm\".\n\n%s",
 			err.Pool.Name, err.Organization, err.Pool.ID, report(err.Err)))
 }
 

@@ -131,41 +131,49 @@ func failures() []failure {
 	}
 }
 
+// fails has Pulumi Cloud answer the operation like this, and expects an error that says what was to be done to which
+// pool, and the state and the pool as they were.
+func (o poolOperation) fails(
+	t *testing.T, reply func(http.ResponseWriter, *http.Request, http.Handler), title string, texts ...string,
+) {
+	t.Helper()
+	pulumi := startPulumiCloud(t, emulator.Options{})
+	c := newCore(t, pulumi, attributes{"organization": "acme"}, fewRetries)
+	pool := c.mustApply(t, c.absent(), attributes{"name": "runners"})
+	pool.private = nil // It is not new: reads do not wait for it to appear.
+	want := pool
+	if o.name == "create" {
+		want = c.absent()
+	}
+	pulumi.intercept("", reply)
+	after, diagnostics := o.run(t, c, pool)
+	expectError(t, diagnostics, title, append(texts, o.did)...)
+	if !after.values.Equal(want.values) {
+		t.Error("the state has changed")
+	}
+	if id := pulumi.onlyPool(t, "acme").ID; id != pool.text(t, "id") {
+		t.Error("the pool has changed")
+	}
+}
+
 func fewRetries(config *cloud.Config) { config.MaxRetries = 2 }
 
-// Whatever fails, the state stays what it was, and the error says what was done to which pool and what to do next.
+const createdPerhaps = "Agent pool may have been created"
+
 func TestAgentPool_failures(t *testing.T) {
 	t.Parallel()
 	for _, failure := range failures() {
 		for _, operation := range poolOperations() {
 			t.Run(failure.name+" on "+operation.name, func(t *testing.T) {
 				t.Parallel()
-				pulumi := startPulumiCloud(t, emulator.Options{})
-				c := newCore(t, pulumi, attributes{"organization": "acme"}, fewRetries)
-				pool := c.mustApply(t, c.absent(), attributes{"name": "runners"})
-				stop := pulumi.intercept("", failure.reply)
-				title, texts := failure.title, append([]string{operation.did}, failure.texts...)
+				title, texts := failure.title, append([]string{failure.cause}, failure.texts...)
 				if failure.uncertain && operation.name == "create" {
-					title, texts = "Agent pool may have been created", []string{operation.did, "Look in the console, or run this again"}
+					title, texts = createdPerhaps, []string{failure.cause, "Look in the console, or run this again"}
 				}
 				if failure.title == "Permission denied" {
 					texts = append(texts, operation.permission)
 				}
-
-				after, diagnostics := operation.run(t, c, pool)
-				expectError(t, diagnostics, title, append(texts, failure.cause)...)
-				want := pool
-				if operation.name == "create" {
-					want = c.absent()
-				}
-				if !after.values.Equal(want.values) {
-					t.Error("the state has changed")
-				}
-
-				stop()
-				if id := pulumi.onlyPool(t, "acme").ID; id != pool.text(t, "id") {
-					t.Error("the pool has changed")
-				}
+				operation.fails(t, failure.reply, title, texts...)
 			})
 		}
 	}
@@ -182,24 +190,16 @@ func TestAgentPool_successesThatAreNone(t *testing.T) {
 		"JSON of lists": answer(http.StatusOK, jsonType, `[]`),
 	} {
 		for _, operation := range poolOperations() {
-			if operation.name == "delete" {
+			title := "Unexpected answer of Pulumi Cloud"
+			switch operation.name {
+			case "create":
+				title = createdPerhaps
+			case "delete":
 				continue // Its answer has no body.
 			}
 			t.Run(name+" on "+operation.name, func(t *testing.T) {
 				t.Parallel()
-				pulumi := startPulumiCloud(t, emulator.Options{})
-				c := newCore(t, pulumi, attributes{"organization": "acme"}, fewRetries)
-				pool := c.mustApply(t, c.absent(), attributes{"name": "runners"})
-				pulumi.intercept("", reply)
-				title, want := "Unexpected answer of Pulumi Cloud", pool
-				if operation.name == "create" {
-					title, want = "Agent pool may have been created", c.absent()
-				}
-				after, diagnostics := operation.run(t, c, pool)
-				expectError(t, diagnostics, title, operation.did)
-				if !after.values.Equal(want.values) {
-					t.Error("the state has changed")
-				}
+				operation.fails(t, reply, title)
 			})
 		}
 	}
@@ -207,47 +207,44 @@ func TestAgentPool_successesThatAreNone(t *testing.T) {
 
 func TestAgentPool_brokenConnections(t *testing.T) {
 	t.Parallel()
+	broken := func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) }
 	for _, operation := range poolOperations() {
 		t.Run(operation.name, func(t *testing.T) {
 			t.Parallel()
-			pulumi := startPulumiCloud(t, emulator.Options{})
-			c := newCore(t, pulumi, attributes{"organization": "acme"}, fewRetries)
-			pool := c.mustApply(t, c.absent(), attributes{"name": "runners"})
-			pulumi.intercept("", func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) })
-			title, want := "Pulumi Cloud can't be reached", pool
+			title := "Pulumi Cloud can't be reached"
 			if operation.name == "create" {
-				title, want = "Agent pool may have been created", c.absent()
+				title = createdPerhaps
 			}
-			after, diagnostics := operation.run(t, c, pool)
-			expectError(t, diagnostics, title, operation.did)
-			if !after.values.Equal(want.values) {
-				t.Error("the state has changed")
-			}
+			operation.fails(t, broken, title)
 		})
 	}
 }
 
 func TestAgentPool_redirectsToALoginPage(t *testing.T) {
 	t.Parallel()
+	const loginPage = "https://login.example.com/"
+	redirect := func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+		http.Redirect(w, r, loginPage, http.StatusFound)
+	}
 	for _, operation := range poolOperations() {
 		t.Run(operation.name, func(t *testing.T) {
 			t.Parallel()
-			pulumi := startPulumiCloud(t, emulator.Options{})
-			c := newCore(t, pulumi, attributes{"organization": "acme"}, fewRetries)
-			pool := c.mustApply(t, c.absent(), attributes{"name": "runners"})
-			pulumi.intercept("", func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
-				http.Redirect(w, r, "https://login.example.com/", http.StatusFound)
-			})
-			want := pool
-			if operation.name == "create" {
-				want = c.absent()
+			operation.fails(t, redirect, "Not an answer of Pulumi Cloud", loginPage, "api_url", "access token", "not sent")
+		})
+	}
+}
+
+// An organization that is gone, or that the token's owner has left, takes no pool out of the state.
+func TestAgentPool_organizationOutOfSight(t *testing.T) {
+	t.Parallel()
+	for _, operation := range poolOperations() {
+		t.Run(operation.name, func(t *testing.T) {
+			t.Parallel()
+			title := "Organization not found"
+			if operation.name == "update" { // A refresh tells more, and comes first as a rule.
+				title = "Agent pool not found"
 			}
-			after, diagnostics := operation.run(t, c, pool)
-			expectError(t, diagnostics, "Not an answer of Pulumi Cloud", operation.did, "https://login.example.com",
-				"api_url", "access token", "not sent")
-			if !after.values.Equal(want.values) {
-				t.Error("the state has changed")
-			}
+			operation.fails(t, answer(http.StatusNotFound, jsonType, pulumiError(404, "no such organization")), title, `"acme"`)
 		})
 	}
 }
@@ -260,33 +257,6 @@ func TestAgentPool_unknownOrganization(t *testing.T) {
 	expectError(t, diagnostics, "Organization not found", `"initech"`, "console's URL", "whose token this is")
 	if pool.exists() {
 		t.Error("the state holds a pool of an organization that does not exist")
-	}
-}
-
-// An organization that is gone, or that the token's owner has left, takes no pool out of the state.
-func TestAgentPool_organizationOutOfSight(t *testing.T) {
-	t.Parallel()
-	for _, operation := range poolOperations() {
-		t.Run(operation.name, func(t *testing.T) {
-			t.Parallel()
-			pulumi := startPulumiCloud(t, emulator.Options{})
-			c := newCore(t, pulumi, attributes{"organization": "acme"}, fewRetries)
-			pool := c.mustApply(t, c.absent(), attributes{"name": "runners"})
-			pool.private = nil
-			pulumi.intercept("", answer(http.StatusNotFound, jsonType, pulumiError(404, "no such organization")))
-			title, want := "Organization not found", pool
-			switch operation.name {
-			case "create":
-				want = c.absent()
-			case "update": // A refresh tells more, and comes first as a rule.
-				title = "Agent pool not found"
-			}
-			after, diagnostics := operation.run(t, c, pool)
-			expectError(t, diagnostics, title, operation.did, `"acme"`)
-			if !after.values.Equal(want.values) {
-				t.Error("the state has changed")
-			}
-		})
 	}
 }
 
@@ -365,15 +335,7 @@ func TestAgentPool_tooManyRequests(t *testing.T) {
 	for _, operation := range poolOperations() {
 		t.Run("for ever on "+operation.name, func(t *testing.T) {
 			t.Parallel()
-			pulumi := startPulumiCloud(t, emulator.Options{})
-			c := newCore(t, pulumi, attributes{"organization": "acme"}, fewRetries)
-			pool := c.mustApply(t, c.absent(), attributes{"name": "runners"})
-			pulumi.intercept("", tooMany(""))
-			after, diagnostics := operation.run(t, c, pool)
-			expectError(t, diagnostics, "Too many requests", operation.did, "attempt 3", "-parallelism", "max_retries")
-			if operation.name == "create" && after.exists() || operation.name != "create" && !after.values.Equal(pool.values) {
-				t.Error("the state has changed")
-			}
+			operation.fails(t, tooMany(""), "Too many requests", "attempt 3", "-parallelism", "max_retries")
 		})
 		t.Run("for an hour on "+operation.name, func(t *testing.T) {
 			t.Parallel()

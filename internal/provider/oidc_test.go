@@ -536,6 +536,21 @@ func TestOIDC_failures(t *testing.T) {
 	}
 }
 
+func TestOIDC_interruptedBeforeThereIsAnIDToken(t *testing.T) {
+	pulumi := startTrustingCloud(t, nil)
+	c := pulumi.newOIDCCore(t, attributes{})
+	github := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		c.stop(t)
+		<-r.Context().Done()
+	}))
+	t.Cleanup(github.Close)
+	t.Setenv("ACTIONS_ID_TOKEN_REQUEST_URL", github.URL)
+	t.Setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "request-token")
+	_, diagnostics := c.apply(t.Context(), t, c.absent(), attributes{"name": "runners"})
+	expectError(t, diagnostics, "Interrupted", `create agent pool "runners"`)
+	expectRequests(t, pulumi.pulumiCloud)
+}
+
 // A create whose answer was lost is reported as that, and not as the want of a token that came after.
 func TestOIDC_failureAfterALostCreate(t *testing.T) {
 	t.Parallel()

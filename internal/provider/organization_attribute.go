@@ -19,7 +19,7 @@ func organizationResourceAttribute(description string) schema.StringAttribute {
 		MarkdownDescription: description,
 		Optional:            true,
 		Computed:            true,
-		Validators:          []validator.String{nameValidator{}},
+		Validators:          []validator.String{organizationValidator{}},
 		PlanModifiers: []planmodifier.String{
 			stringplanmodifier.UseStateForUnknown(),
 			stringplanmodifier.RequiresReplace(),
@@ -33,7 +33,7 @@ func organizationAttribute() datasource.StringAttribute {
 		MarkdownDescription: "Organization to ask. Defaults to the provider's.",
 		Optional:            true,
 		Computed:            true,
-		Validators:          []validator.String{nameValidator{}},
+		Validators:          []validator.String{organizationValidator{}},
 	}
 }
 

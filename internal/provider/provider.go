@@ -93,7 +93,7 @@ func (p *pulumicloudProvider) Schema(_ context.Context, _ provider.SchemaRequest
 					"`PULUMI_DEFAULT_ORGANIZATION`, then to what `pulumi org set-default` chose, then to the default " +
 					"organization of the access token's user.",
 				Optional:   true,
-				Validators: []validator.String{nameValidator{}},
+				Validators: []validator.String{organizationValidator{}},
 			},
 			"ca_cert_file": schema.StringAttribute{
 				MarkdownDescription: "Path of a PEM file with certificate authorities to trust besides the system's, for a " +

@@ -53,7 +53,7 @@ func (r *runnerTokenEphemeralResource) Schema(
 				MarkdownDescription: "Organization that the runner works for. Defaults to the provider's.",
 				Optional:            true,
 				Computed:            true,
-				Validators:          []validator.String{nameValidator{}},
+				Validators:          []validator.String{organizationValidator{}},
 			},
 			"runner": schema.StringAttribute{
 				MarkdownDescription: "The runner's name, which the token is limited to (scope `runner:NAME`).",
@@ -92,15 +92,13 @@ func (r *runnerTokenEphemeralResource) Open(
 	ctx context.Context, req ephemeral.OpenRequest, resp *ephemeral.OpenResponse,
 ) {
 	var model runnerTokenModel
-	resp.Diagnostics.Append(req.Config.Get(ctx, &model)...)
-	if !r.connection.ready() {
-		resp.Diagnostics.AddError(r.connection.notReady())
-	} else if r.connection.idTokens == nil {
+	if !r.connection.load(ctx, req.Config, &model, &resp.Diagnostics) {
+		return
+	}
+	if r.connection.idTokens == nil {
 		resp.Diagnostics.AddError("No ID token to exchange",
 			"A runner's token is what an OIDC ID token is exchanged for, and this provider authenticates with a stored access token. "+
 				"Set the provider's oidc.")
-	}
-	if resp.Diagnostics.HasError() {
 		return
 	}
 	ctx, warnings := cloud.WithWarnings(ctx)

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"regexp"
 	"strings"
@@ -96,12 +97,17 @@ resource "pulumicloud_agent_pool" "test" {
 func TestAgentPool_invalidTokenRecipients(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
+	postQuantum, err := age.GenerateHybridIdentity()
+	if err != nil {
+		t.Fatal(err)
+	}
 	var steps []resource.TestStep
 	for recipients, message := range map[string]string{
-		`["AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQ"]`: `Invalid token recipient`,
-		`["ssh-ed25519 AAAA"]`:                 `Invalid token recipient`,
-		`["` + ageRecipient + `\nand more"]`:   `Invalid token recipient`,
-		`[]`:                                   `at least 1 element`,
+		fmt.Sprintf("[%q, %q]", ageRecipient, postQuantum.Recipient()): `recipients do not go together`,
+		`["AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQ"]`:                         `Invalid token recipient`,
+		`["ssh-ed25519 AAAA"]`:                                         `Invalid token recipient`,
+		`["` + ageRecipient + `\nand more"]`:                           `Invalid token recipient`,
+		`[]`:                                                           `at least 1 element`,
 	} {
 		steps = append(steps, resource.TestStep{
 			Config: pulumi.config("", `
@@ -138,6 +144,51 @@ resource "pulumicloud_agent_pool" "test" {
 				statecheck.ExpectKnownValue("pulumicloud_agent_pool.test", tfjsonpath.New("token"), knownvalue.Null()),
 				statecheck.ExpectKnownValue("pulumicloud_agent_pool.test", tfjsonpath.New("encrypted_token"),
 					knownvalue.StringRegexp(regexp.MustCompile(`^-{5}BEGIN AGE ENCRYPTED FILE-{5}\n`))),
+			},
+		}},
+	})
+}
+
+// What is known only when it is applied is looked at before a pool is created: its token could not be kept.
+func TestAgentPool_tokenRecipientsOfAPoolToComeAreInvalid(t *testing.T) {
+	t.Parallel()
+	pulumi := startPulumiCloud(t, emulator.Options{})
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories(),
+		Steps: []resource.TestStep{{
+			Config: pulumi.config(`organization = "acme"`, `
+resource "terraform_data" "key" {
+  input = "AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQ"
+}
+
+resource "pulumicloud_agent_pool" "test" {
+  name             = "runners"
+  token_recipients = [terraform_data.key.output]
+}`),
+			ExpectError: regexp.MustCompile(`Invalid token recipient`),
+		}},
+	})
+	expectWrites(t, pulumi)
+}
+
+func TestAgentPool_tokenRecipientsThatTurnOutToBeNone(t *testing.T) {
+	t.Parallel()
+	pulumi := startPulumiCloud(t, emulator.Options{})
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories(),
+		Steps: []resource.TestStep{{
+			Config: pulumi.config(`organization = "acme"`, `
+resource "terraform_data" "key" {
+  input = "none"
+}
+
+resource "pulumicloud_agent_pool" "test" {
+  name             = "runners"
+  token_recipients = terraform_data.key.output == "none" ? null : [terraform_data.key.output]
+}`),
+			ConfigStateChecks: []statecheck.StateCheck{
+				pulumi.hasToken(),
+				statecheck.ExpectKnownValue("pulumicloud_agent_pool.test", tfjsonpath.New("encrypted_token"), knownvalue.Null()),
 			},
 		}},
 	})

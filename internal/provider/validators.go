@@ -2,6 +2,8 @@ package provider
 
 import (
 	"context"
+	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -36,6 +38,19 @@ func (v nameValidator) ValidateString(ctx context.Context, req validator.StringR
 	case strings.ContainsFunc(value, unicode.IsControl):
 		resp.Diagnostics.AddAttributeError(req.Path, "Control character in a name",
 			"The value has a line break, a tab or another control character in it.")
+	}
+}
+
+// organizationValidator accepts the name of an organization, which is a segment of URLs.
+type organizationValidator struct{ nameValidator }
+
+// ValidateString implements [validator.String].
+func (v organizationValidator) ValidateString(
+	ctx context.Context, req validator.StringRequest, resp *validator.StringResponse,
+) {
+	v.nameValidator.ValidateString(ctx, req, resp)
+	if name := req.ConfigValue.ValueString(); name == "." || name == ".." {
+		resp.Diagnostics.AddAttributeError(req.Path, "Not an organization's name", fmt.Sprintf("No organization is called %q.", name))
 	}
 }
 
@@ -82,5 +97,24 @@ func (v positiveDurationValidator) ValidateString(
 	duration, err := time.ParseDuration(req.ConfigValue.ValueString())
 	if err == nil && duration <= 0 {
 		resp.Diagnostics.AddAttributeError(req.Path, "Duration is not positive", "The value "+v.Description(ctx)+".")
+	}
+}
+
+// regexValidator accepts regular expressions.
+type regexValidator struct{}
+
+// Description implements [validator.Describer].
+func (regexValidator) Description(context.Context) string {
+	return "must be a regular expression (RE2)"
+}
+
+// MarkdownDescription implements [validator.Describer].
+func (v regexValidator) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
+
+// ValidateString implements [validator.String].
+func (v regexValidator) ValidateString(ctx context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+	if _, err := regexp.Compile(req.ConfigValue.ValueString()); err != nil {
+		resp.Diagnostics.AddAttributeError(req.Path, "Invalid regular expression",
+			fmt.Sprintf("The value %s: %s.", v.Description(ctx), err))
 	}
 }
