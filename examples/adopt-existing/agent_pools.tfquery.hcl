@@ -2,6 +2,7 @@
 list "pulumicloud_agent_pool" "all" {
   provider         = pulumicloud
   include_resource = true
+  limit            = 1000 # 100 by default
 
   config {
     organization = "acme"

@@ -13,21 +13,23 @@ data "pulumicloud_agent_pools" "existing" {
 }
 
 locals {
-  existing = { for pool in data.pulumicloud_agent_pools.existing.agent_pools : pool.name => pool }
+  # The keys are ids, which stay. With names, a pool that somebody renames would leave the configuration under its old one,
+  # and the apply would delete it.
+  existing = { for pool in data.pulumicloud_agent_pools.existing.agent_pools : pool.id => pool }
 }
 
-# Import every pool, under its name. Once that is applied, the blocks below can say in full what the pools should be, and
-# the import block and the data source can go.
+# Import every pool. Once that is applied, the map above can say in full what the pools should be, and the import block and
+# the data source can go.
 import {
   for_each = local.existing
   to       = pulumicloud_agent_pool.adopted[each.key]
-  id       = "acme/${each.value.id}"
+  id       = "acme/${each.key}"
 }
 
 resource "pulumicloud_agent_pool" "adopted" {
   for_each = local.existing
 
   organization = "acme"
-  name         = each.key
+  name         = each.value.name
   description  = each.value.description
 }

@@ -9,9 +9,8 @@ terraform {
 }
 
 variable "runner_image" {
-  description = "Image of the runner, as the pool's installation instructions in Pulumi's console name it."
+  description = "Image of the runner, built from the Dockerfile beside this."
   type        = string
-  default     = "registry.example.com/pulumi-runner:latest"
 }
 
 resource "pulumicloud_agent_pool" "compose" {
@@ -19,7 +18,7 @@ resource "pulumicloud_agent_pool" "compose" {
   name         = "compose"
 }
 
-# terraform output -raw compose_file > compose.yaml
+# It holds the token: (umask 077 && terraform output -raw compose_file > compose.yaml)
 output "compose_file" {
   value = yamlencode({
     services = {
@@ -27,8 +26,13 @@ output "compose_file" {
         image   = var.runner_image
         restart = "unless-stopped"
         configs = [{ source = "runner", target = "/etc/pulumi-workflow-agent.yaml" }]
-        # The runner starts a container for each deployment.
-        volumes = ["/var/run/docker.sock:/var/run/docker.sock"]
+        # The runner has the host's Docker start a container for each deployment, with temporary directories of the runner's.
+        # Docker looks for these on the host, so they have the same path on both sides.
+        environment = { PULUMI_AGENT_SHARED_VOLUME_DIRECTORY = "/var/lib/pulumi-runner" }
+        volumes = [
+          "/var/run/docker.sock:/var/run/docker.sock",
+          "/var/lib/pulumi-runner:/var/lib/pulumi-runner",
+        ]
       }
     }
     configs = {

@@ -11,12 +11,13 @@ terraform {
 }
 
 variable "runner_image" {
-  description = "Image of the runner, as the pool's installation instructions in Pulumi's console name it."
+  description = "Image of the runner, 2.3.0 or later: pulumi/customer-managed-workflow-agent with a version, or a mirror of it."
   type        = string
 }
 
 variable "cluster_arn" {
-  type = string
+  description = "Cluster of the runners, and of the tasks that they start."
+  type        = string
 }
 
 variable "subnet_ids" {
@@ -25,12 +26,12 @@ variable "subnet_ids" {
 }
 
 variable "execution_role_arn" {
-  description = "Role that reads the secret and pulls the image."
+  description = "Role that ECS starts a runner with. It needs secretsmanager:GetSecretValue on the secret below."
   type        = string
 }
 
 variable "task_role_arn" {
-  description = "Role of the runner itself. It needs the permissions that these instructions list."
+  description = "Role of the runner itself, which starts a task for each deployment."
   type        = string
 }
 
@@ -62,7 +63,13 @@ resource "aws_ecs_task_definition" "runner" {
     image     = var.runner_image
     essential = true
     # Every key of pulumi-workflow-agent.yaml can be a variable.
-    environment = [{ name = "PULUMI_AGENT_DEPLOY_TARGET", value = "ecs" }]
+    environment = [
+      { name = "PULUMI_AGENT_DEPLOY_TARGET", value = "ecs" },
+      { name = "PULUMI_AGENT_ECS_CLUSTER", value = var.cluster_arn },
+      { name = "PULUMI_AGENT_ECS_SUBNETS", value = join(" ", var.subnet_ids) },
+      # Tasks copy a program from it, which has to match the runner.
+      { name = "PULUMI_AGENT_IMAGE", value = var.runner_image },
+    ]
     # A version of its own, so that another token makes another task definition, and the service starts new tasks.
     secrets = [{
       name      = "PULUMI_AGENT_TOKEN"

@@ -13,12 +13,17 @@ terraform {
 }
 
 variable "runner_image" {
-  description = "Image of the runner, as the pool's installation instructions in Pulumi's console name it."
+  description = "Image of the runner: pulumi/customer-managed-workflow-agent with a version, or a mirror of it."
+  type        = string
+}
+
+variable "namespace" {
+  description = "Namespace of the runners, in which the service account is."
   type        = string
 }
 
 variable "service_account" {
-  description = "Service account of the runners. It needs the permissions that these instructions list."
+  description = "Service account of the runners, which start a pod for each deployment."
   type        = string
 }
 
@@ -27,16 +32,10 @@ resource "pulumicloud_agent_pool" "kubernetes" {
   name         = "kubernetes"
 }
 
-resource "kubernetes_namespace_v1" "runners" {
-  metadata {
-    name = "pulumi-runners"
-  }
-}
-
 resource "kubernetes_secret_v1" "runner" {
   metadata {
     name      = "pulumi-runner"
-    namespace = kubernetes_namespace_v1.runners.metadata[0].name
+    namespace = var.namespace
   }
 
   data = {
@@ -50,7 +49,7 @@ resource "kubernetes_secret_v1" "runner" {
 resource "kubernetes_deployment_v1" "runner" {
   metadata {
     name      = "pulumi-runner"
-    namespace = kubernetes_namespace_v1.runners.metadata[0].name
+    namespace = var.namespace
   }
 
   spec {
@@ -73,6 +72,12 @@ resource "kubernetes_deployment_v1" "runner" {
         container {
           name  = "runner"
           image = var.runner_image
+
+          # Pods copy a program from it, which has to match the runner.
+          env {
+            name  = "PULUMI_AGENT_IMAGE"
+            value = var.runner_image
+          }
 
           volume_mount {
             name       = "config"

@@ -9,9 +9,9 @@ terraform {
 }
 
 variable "runner_command" {
-  description = "The runner's command in the machine's image. Pulumi's console has the download, in the pool's installation instructions."
+  description = "What starts the runner. By default, the machine's image has the archive of a release unpacked in /opt."
   type        = string
-  default     = "/opt/pulumi-runner/pulumi-runner"
+  default     = "/opt/customer-managed-workflow-agent/customer-managed-workflow-agent run"
 }
 
 resource "pulumicloud_agent_pool" "machines" {
