@@ -49,12 +49,11 @@ func (m *agentPoolModel) identity() agentPoolIdentity {
 	return agentPoolIdentity{Organization: m.Organization, ID: m.ID}
 }
 
-// refresh takes over what the API says of the pool, and tells whether that changes anything. It never says the token.
-func (m *agentPoolModel) refresh(pool cloud.AgentPool) (changed bool) {
-	id, name, description := types.StringValue(pool.ID), types.StringValue(pool.Name), types.StringValue(pool.Description)
-	changed = !m.ID.Equal(id) || !m.Name.Equal(name) || !m.Description.Equal(description)
-	m.ID, m.Name, m.Description = id, name, description
-	return changed
+// refresh takes over what the API says of the pool. It never says the token.
+func (m *agentPoolModel) refresh(pool cloud.AgentPool) {
+	m.ID = types.StringValue(pool.ID)
+	m.Name = types.StringValue(pool.Name)
+	m.Description = types.StringValue(pool.Description)
 }
 
 // hasToken tells whether the state has the pool's token in either form.

@@ -272,13 +272,21 @@ func (r *agentPoolResource) Create(ctx context.Context, req resource.CreateReque
 
 // Read implements [resource.Resource]. Only a pool that Pulumi Cloud says is not there leaves the state.
 func (r *agentPoolResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
-	var state agentPoolModel
-	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	// Only what it takes, and one by one: a refresh reads every pool, and a whole model takes the framework longer than
+	// all the rest.
+	var organization, id, name, description types.String
+	for attribute, value := range map[string]*types.String{
+		"organization": &organization, "id": &id, "name": &name, "description": &description,
+	} {
+		resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root(attribute), value)...)
+	}
+	// Older CLIs and states bring no identity along, and it has to be there also when the pool is not.
+	if resp.Identity.Raw.IsFullyNull() {
+		resp.Diagnostics.Append(resp.Identity.Set(ctx, agentPoolIdentity{organization, id})...)
+	}
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	// Older CLIs and states bring no identity along, and it has to be there also when the pool is not.
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, state.identity())...)
 	if !r.connection.ready() {
 		title, detail := r.connection.notReady()
 		resp.Diagnostics.AddWarning(title, "The agent pool was not refreshed. "+detail)
@@ -286,27 +294,30 @@ func (r *agentPoolResource) Read(ctx context.Context, req resource.ReadRequest, 
 	}
 
 	ctx, warnings := cloud.WithWarnings(ctx)
-	organization, id := state.Organization.ValueString(), state.ID.ValueString()
-	pool, err := r.connection.client.ReadAgentPool(ctx, organization, id)
+	pool, err := r.connection.client.ReadAgentPool(ctx, organization.ValueString(), id.ValueString())
 	var gone *cloud.AgentPoolNotFoundError
 	if errors.As(err, &gone) && r.settling(ctx, req) {
-		pool, err = r.connection.client.AwaitAgentPool(ctx, organization, id)
+		pool, err = r.connection.client.AwaitAgentPool(ctx, organization.ValueString(), id.ValueString())
 	}
 	addWarnings(&resp.Diagnostics, warnings)
 	if errors.As(err, &gone) {
-		tflog.Info(ctx, "agent pool is gone", map[string]any{"organization": organization, "id": id})
+		tflog.Info(ctx, "agent pool is gone", map[string]any{"organization": organization.ValueString(), "id": id.ValueString()})
 		resp.State.RemoveResource(ctx)
 		return
 	}
 	if err != nil {
 		addError(&resp.Diagnostics, operation{
-			verb:       fmt.Sprintf("read agent pool %q (%s) of organization %q", state.Name.ValueString(), id, organization),
-			permission: "agent_pool:read", organization: organization,
+			verb: fmt.Sprintf("read agent pool %q (%s) of organization %q", name.ValueString(), id.ValueString(),
+				organization.ValueString()),
+			permission: "agent_pool:read", organization: organization.ValueString(),
 		}, err)
 		return
 	}
-	if state.refresh(pool) {
-		resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
+	if refreshed := types.StringValue(pool.Name); !refreshed.Equal(name) {
+		resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("name"), refreshed)...)
+	}
+	if refreshed := types.StringValue(pool.Description); !refreshed.Equal(description) {
+		resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("description"), refreshed)...)
 	}
 }
 

@@ -125,73 +125,49 @@ resource "pulumicloud_agent_pool" "test" {
 	}
 }
 
-func TestAgentPool_tokenRecipientsOfAPoolToCome(t *testing.T) {
+// Recipients that depend on something that is yet to be created are known only when they are applied.
+func TestAgentPool_tokenRecipientsKnownAfterApply(t *testing.T) {
 	t.Parallel()
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories(),
-		Steps: []resource.TestStep{{
-			Config: pulumi.config(`organization = "acme"`, `
-resource "terraform_data" "key" {
-  input = "`+ageRecipient+`"
-}
-
-resource "pulumicloud_agent_pool" "test" {
-  name             = "runners"
-  token_recipients = [terraform_data.key.output]
-}`),
-			ConfigStateChecks: []statecheck.StateCheck{
-				statecheck.ExpectKnownValue("pulumicloud_agent_pool.test", tfjsonpath.New("token"), knownvalue.Null()),
-				statecheck.ExpectKnownValue("pulumicloud_agent_pool.test", tfjsonpath.New("encrypted_token"),
-					knownvalue.StringRegexp(regexp.MustCompile(`^-{5}BEGIN AGE ENCRYPTED FILE-{5}\n`))),
-			},
+	const address = "pulumicloud_agent_pool.test"
+	is := func(attribute string, value knownvalue.Check) statecheck.StateCheck {
+		return statecheck.ExpectKnownValue(address, tfjsonpath.New(attribute), value)
+	}
+	for name, test := range map[string]struct {
+		key, recipients string
+		step            resource.TestStep
+	}{
+		"valid": {ageRecipient, "[terraform_data.key.output]", resource.TestStep{ConfigStateChecks: []statecheck.StateCheck{
+			is("token", knownvalue.Null()),
+			is("encrypted_token", knownvalue.StringRegexp(regexp.MustCompile(`^-{5}BEGIN AGE ENCRYPTED FILE-{5}\n`))),
+		}}},
+		"none": {"none", `terraform_data.key.output == "none" ? null : [terraform_data.key.output]`, resource.TestStep{
+			ConfigStateChecks: []statecheck.StateCheck{is("token", knownvalue.NotNull()), is("encrypted_token", knownvalue.Null())},
 		}},
-	})
-}
-
-// What is known only when it is applied is looked at before a pool is created: its token could not be kept.
-func TestAgentPool_tokenRecipientsOfAPoolToComeAreInvalid(t *testing.T) {
-	t.Parallel()
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories(),
-		Steps: []resource.TestStep{{
-			Config: pulumi.config(`organization = "acme"`, `
-resource "terraform_data" "key" {
-  input = "AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQ"
-}
-
-resource "pulumicloud_agent_pool" "test" {
-  name             = "runners"
-  token_recipients = [terraform_data.key.output]
-}`),
+		// There must be no pool then: its token could not be kept.
+		"invalid": {"AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQ", "[terraform_data.key.output]", resource.TestStep{
 			ExpectError: regexp.MustCompile(`Invalid token recipient`),
 		}},
-	})
-	expectWrites(t, pulumi)
-}
-
-func TestAgentPool_tokenRecipientsThatTurnOutToBeNone(t *testing.T) {
-	t.Parallel()
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories(),
-		Steps: []resource.TestStep{{
-			Config: pulumi.config(`organization = "acme"`, `
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pulumi := startPulumiCloud(t, emulator.Options{})
+			test.step.Config = pulumi.config(`organization = "acme"`, fmt.Sprintf(`
 resource "terraform_data" "key" {
-  input = "none"
+  input = %q
 }
 
 resource "pulumicloud_agent_pool" "test" {
   name             = "runners"
-  token_recipients = terraform_data.key.output == "none" ? null : [terraform_data.key.output]
-}`),
-			ConfigStateChecks: []statecheck.StateCheck{
-				pulumi.hasToken(),
-				statecheck.ExpectKnownValue("pulumicloud_agent_pool.test", tfjsonpath.New("encrypted_token"), knownvalue.Null()),
-			},
-		}},
-	})
+  token_recipients = %s
+}`, test.key, test.recipients))
+			resource.Test(t, resource.TestCase{
+				ProtoV6ProviderFactories: factories(), Steps: []resource.TestStep{test.step},
+			})
+			if test.step.ExpectError != nil {
+				expectWrites(t, pulumi)
+			}
+		})
+	}
 }
 
 func newSSHKey(t *testing.T) (recipient string, identity age.Identity) {
