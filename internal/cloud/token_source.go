@@ -63,8 +63,7 @@ func (s *ExchangedTokens) accessToken(ctx context.Context, c *Client, refused st
 	if err != nil && ctx.Err() != nil {
 		return "", err // What the one who gave up heard says nothing to the others.
 	}
-	stillGood := s.grant.Token != "" && s.grant.Token != refused && c.config.Now().Before(s.grant.ExpiresAt)
-	if err != nil && stillGood {
+	if err != nil && s.grant.Token != refused && c.config.Now().Before(s.grant.ExpiresAt) {
 		// The operation that is under way may end before the token does.
 		s.renew = s.grant.ExpiresAt
 		return s.grant.Token, nil

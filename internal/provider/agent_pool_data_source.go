@@ -19,16 +19,10 @@ type agentPoolDataSource struct {
 }
 
 type agentPoolDataSourceModel struct {
-	Organization     types.String   `tfsdk:"organization"`
-	ID               types.String   `tfsdk:"id"`
-	Name             types.String   `tfsdk:"name"`
-	Description      types.String   `tfsdk:"description"`
-	Status           types.String   `tfsdk:"status"`
-	IsDefault        types.Bool     `tfsdk:"is_default"`
-	CreatedAt        types.String   `tfsdk:"created_at"`
-	LastSeenAt       types.String   `tfsdk:"last_seen_at"`
-	LastDeploymentAt types.String   `tfsdk:"last_deployment_at"`
-	Agents           []agentElement `tfsdk:"agents"`
+	agentPoolElement
+
+	Organization types.String   `tfsdk:"organization"`
+	Agents       []agentElement `tfsdk:"agents"`
 }
 
 type agentElement struct {
@@ -138,17 +132,9 @@ func (d *agentPoolDataSource) Read(ctx context.Context, req datasource.ReadReque
 		return
 	}
 
-	element := newAgentPoolElement(pool)
 	model = agentPoolDataSourceModel{
+		agentPoolElement: newAgentPoolElement(pool),
 		Organization:     types.StringValue(organization),
-		ID:               element.ID,
-		Name:             element.Name,
-		Description:      element.Description,
-		Status:           element.Status,
-		IsDefault:        element.IsDefault,
-		CreatedAt:        element.CreatedAt,
-		LastSeenAt:       element.LastSeenAt,
-		LastDeploymentAt: element.LastDeploymentAt,
 		Agents:           make([]agentElement, 0, len(detail.Agents)),
 	}
 	for _, agent := range detail.Agents {

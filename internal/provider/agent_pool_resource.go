@@ -306,11 +306,8 @@ func (r *agentPoolResource) Read(ctx context.Context, req resource.ReadRequest, 
 		return
 	}
 	if err != nil {
-		addError(&resp.Diagnostics, operation{
-			verb: fmt.Sprintf("read agent pool %q (%s) of organization %q", name.ValueString(), id.ValueString(),
-				organization.ValueString()),
-			permission: "agent_pool:read", organization: organization.ValueString(),
-		}, err)
+		what := fmt.Sprintf("read agent pool %q (%s)", name.ValueString(), id.ValueString())
+		addError(&resp.Diagnostics, readOperation(organization.ValueString(), what), err)
 		return
 	}
 	if refreshed := types.StringValue(pool.Name); !refreshed.Equal(name) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -100,6 +101,20 @@ func answer(status int, contentType, body string) func(http.ResponseWriter, *htt
 func loseAnswer(_ http.ResponseWriter, r *http.Request, next http.Handler) {
 	next.ServeHTTP(httptest.NewRecorder(), r)
 	panic(http.ErrAbortHandler)
+}
+
+// record has the API answer without passing the answer on, which is for passOn.
+func record(next http.Handler, w http.ResponseWriter, r *http.Request) *httptest.ResponseRecorder {
+	recorder := httptest.NewRecorder()
+	maps.Copy(recorder.Header(), w.Header())
+	next.ServeHTTP(recorder, r)
+	return recorder
+}
+
+func passOn(w http.ResponseWriter, recorder *httptest.ResponseRecorder) {
+	maps.Copy(w.Header(), recorder.Header())
+	w.WriteHeader(recorder.Code)
+	_, _ = recorder.Body.WriteTo(w)
 }
 
 // pulumiError is the body of Pulumi Cloud's own errors.

@@ -601,9 +601,7 @@ func newTokenCollector(pulumi pulumiCloud) *tokenCollector {
 	collector := &tokenCollector{}
 	pulumi.Use(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			recorder := httptest.NewRecorder()
-			maps.Copy(recorder.Header(), w.Header())
-			next.ServeHTTP(recorder, r)
+			recorder := record(next, w, r)
 			var granted struct {
 				AccessToken string `json:"access_token"`
 			}
@@ -612,9 +610,7 @@ func newTokenCollector(pulumi pulumiCloud) *tokenCollector {
 				collector.tokens = append(collector.tokens, granted.AccessToken)
 				collector.mu.Unlock()
 			}
-			maps.Copy(w.Header(), recorder.Header())
-			w.WriteHeader(recorder.Code)
-			_, _ = recorder.Body.WriteTo(w)
+			passOn(w, recorder)
 		})
 	})
 	return collector

@@ -5,9 +5,7 @@ package provider_test
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -111,9 +109,7 @@ func newStateRace(t *testing.T, database string) stateRace {
 				next.ServeHTTP(w, req)
 				return
 			}
-			answer := httptest.NewRecorder()
-			maps.Copy(answer.Header(), w.Header())
-			next.ServeHTTP(answer, req)
+			recorder := record(next, w, req)
 			if creations.Add(1) == racePools {
 				close(r.carriedOut)
 			}
@@ -121,9 +117,7 @@ func newStateRace(t *testing.T, database string) stateRace {
 			case <-proceeding:
 			case <-req.Context().Done():
 			}
-			maps.Copy(w.Header(), answer.Header())
-			w.WriteHeader(answer.Code)
-			_, _ = answer.Body.WriteTo(w)
+			passOn(w, recorder)
 		})
 	})
 	config := r.pulumi.config(`organization = "acme"`, fmt.Sprintf(`

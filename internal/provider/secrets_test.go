@@ -102,9 +102,7 @@ func (t *tattler) wrap(api http.Handler) http.Handler {
 		t.lose = t.lose && !lose
 		t.mu.Unlock()
 
-		recorder := httptest.NewRecorder()
-		maps.Copy(recorder.Header(), w.Header())
-		handler.ServeHTTP(recorder, r)
+		recorder := record(handler, w, r)
 		var created struct {
 			TokenValue string `json:"tokenValue"`
 		}

@@ -6,12 +6,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/terraform-exec/tfexec"
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
@@ -39,8 +39,11 @@ func install(ctx context.Context, r release, cli string) (version string, err er
 		return "", err
 	}
 	defer func() { err = errors.Join(err, cloud.Close()) }()
-	server := httptest.NewServer(cloud)
-	defer server.Close()
+	backendURL, closeServer, err := emulator.ServeLoopback(ctx, cloud, nil, hclog.NewNullLogger())
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, closeServer()) }()
 
 	terraform, err := tfexec.NewTerraform(workspace, cli)
 	if err != nil {
@@ -53,7 +56,7 @@ func install(ctx context.Context, r release, cli string) (version string, err er
 		"CHECKPOINT_DISABLE":          "1",
 		"TF_CLI_CONFIG_FILE":          cliConfigFile(workspace),
 		"PULUMI_HOME":                 workspace,
-		"PULUMI_BACKEND_URL":          server.URL,
+		"PULUMI_BACKEND_URL":          backendURL,
 		"PULUMI_ACCESS_TOKEN":         accessToken,
 		"PULUMI_DEFAULT_ORGANIZATION": "acme",
 	})
