@@ -183,6 +183,7 @@ func (c examplesCLI) testModules(t *testing.T) {
 			t.Parallel()
 			pulumi := startExamplesCloud(t)
 			workspace := c.workspace(t, pulumi, filepath.FromSlash(module))
+			skipUnless(t, workspace.Terraform, ">= 1.8") // OpenTofu mocks providers from 1.8 on, Terraform from 1.7 on.
 			var report strings.Builder
 			if err := workspace.Test(t.Context(), &report); err != nil {
 				t.Errorf("%v\n%s", err, report.String())
@@ -201,7 +202,6 @@ func (c examplesCLI) testModules(t *testing.T) {
 func TestExamplesFormat(t *testing.T) {
 	t.Parallel()
 	cli := newCLI(t, examplesDirectory, map[string]string{"TF_CLI_CONFIG_FILE": os.DevNull})
-	skipUnless(t, cli, ">= 1.8") // Older ones take a provider's function for a mistake.
 	formatted, files, err := cli.FormatCheck(t.Context(), tfexec.Recursive(true))
 	if err != nil {
 		t.Fatal(err)

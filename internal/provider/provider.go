@@ -18,7 +18,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
-	"github.com/hashicorp/terraform-plugin-framework/function"
 	"github.com/hashicorp/terraform-plugin-framework/list"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
@@ -42,7 +41,6 @@ func New(version string, options ...Option) func() provider.Provider {
 
 var (
 	_ provider.ProviderWithEphemeralResources = &pulumicloudProvider{}
-	_ provider.ProviderWithFunctions          = &pulumicloudProvider{}
 	_ provider.ProviderWithListResources      = &pulumicloudProvider{}
 	_ provider.ProviderWithValidateConfig     = &pulumicloudProvider{}
 )
@@ -324,9 +322,4 @@ func (p *pulumicloudProvider) ListResources(context.Context) []func() list.ListR
 // EphemeralResources implements [provider.ProviderWithEphemeralResources].
 func (p *pulumicloudProvider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {
 	return []func() ephemeral.EphemeralResource{newRunnerTokenEphemeralResource}
-}
-
-// Functions implements [provider.ProviderWithFunctions].
-func (p *pulumicloudProvider) Functions(context.Context) []func() function.Function {
-	return []func() function.Function{newRunnerConfigFunction}
 }
