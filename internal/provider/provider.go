@@ -17,7 +17,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
-	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
 	"github.com/hashicorp/terraform-plugin-framework/list"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
@@ -40,9 +39,8 @@ func New(version string, options ...Option) func() provider.Provider {
 }
 
 var (
-	_ provider.ProviderWithEphemeralResources = &pulumicloudProvider{}
-	_ provider.ProviderWithListResources      = &pulumicloudProvider{}
-	_ provider.ProviderWithValidateConfig     = &pulumicloudProvider{}
+	_ provider.ProviderWithListResources  = &pulumicloudProvider{}
+	_ provider.ProviderWithValidateConfig = &pulumicloudProvider{}
 )
 
 type pulumicloudProvider struct {
@@ -130,7 +128,6 @@ func (p *pulumicloudProvider) Configure(
 	resp.ResourceData = connection
 	resp.DataSourceData = connection
 	resp.ListResourceData = connection
-	resp.EphemeralResourceData = connection
 
 	oidc, diagnostics := oidcFrom(ctx, model.OIDC)
 	resp.Diagnostics.Append(diagnostics...)
@@ -317,9 +314,4 @@ func (p *pulumicloudProvider) DataSources(context.Context) []func() datasource.D
 // ListResources implements [provider.ProviderWithListResources].
 func (p *pulumicloudProvider) ListResources(context.Context) []func() list.ListResource {
 	return []func() list.ListResource{newAgentPoolListResource}
-}
-
-// EphemeralResources implements [provider.ProviderWithEphemeralResources].
-func (p *pulumicloudProvider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {
-	return []func() ephemeral.EphemeralResource{newRunnerTokenEphemeralResource}
 }

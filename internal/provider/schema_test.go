@@ -85,10 +85,9 @@ func TestProviderSchemaDescriptions(t *testing.T) {
 
 	block("provider", schema.ConfigSchema.Block)
 	for kind, schemas := range map[string]map[string]*tfjson.Schema{
-		"resource":           schema.ResourceSchemas,
-		"data source":        schema.DataSourceSchemas,
-		"ephemeral resource": schema.EphemeralResourceSchemas,
-		"list resource":      schema.ListResourceSchemas,
+		"resource":      schema.ResourceSchemas,
+		"data source":   schema.DataSourceSchemas,
+		"list resource": schema.ListResourceSchemas,
 	} {
 		for name, schema := range schemas {
 			block(kind+" "+name, schema.Block)
@@ -112,10 +111,9 @@ func TestProviderSchemaExamples(t *testing.T) {
 		names []string
 		file  string
 	}{
-		"resources":           {slices.Collect(maps.Keys(schema.ResourceSchemas)), "resource.tf"},
-		"data-sources":        {slices.Collect(maps.Keys(schema.DataSourceSchemas)), "data-source.tf"},
-		"ephemeral-resources": {slices.Collect(maps.Keys(schema.EphemeralResourceSchemas)), "ephemeral-resource.tf"},
-		"list-resources":      {slices.Collect(maps.Keys(schema.ListResourceSchemas)), "list-resource.tfquery.hcl"},
+		"resources":      {slices.Collect(maps.Keys(schema.ResourceSchemas)), "resource.tf"},
+		"data-sources":   {slices.Collect(maps.Keys(schema.DataSourceSchemas)), "data-source.tf"},
+		"list-resources": {slices.Collect(maps.Keys(schema.ListResourceSchemas)), "list-resource.tfquery.hcl"},
 	} {
 		for _, name := range of.names {
 			examples = append(examples, filepath.Join(directory, name, of.file))
@@ -169,18 +167,17 @@ func providerSchema(t *testing.T) *tfjson.ProviderSchema {
 	for _, diagnostic := range append(schema.Diagnostics, identities.Diagnostics...) {
 		t.Fatal(diagnostic.Summary, diagnostic.Detail)
 	}
-	if len(schema.ActionSchemas) > 0 || len(schema.Functions) > 0 || len(schema.StateStoreSchemas) > 0 {
-		t.Fatal("the schema file does not support actions, functions and state stores")
+	if len(schema.ActionSchemas)+len(schema.EphemeralResourceSchemas)+len(schema.Functions)+len(schema.StateStoreSchemas) > 0 {
+		t.Fatal("the schema file supports only resources, data sources and list resources")
 	}
 
 	converter := schemaConverter{t}
 	return &tfjson.ProviderSchema{
-		ConfigSchema:             converter.schema(schema.Provider),
-		ResourceSchemas:          mapValues(schema.ResourceSchemas, converter.schema),
-		DataSourceSchemas:        mapValues(schema.DataSourceSchemas, converter.schema),
-		EphemeralResourceSchemas: mapValues(schema.EphemeralResourceSchemas, converter.schema),
-		ListResourceSchemas:      mapValues(schema.ListResourceSchemas, converter.schema),
-		ResourceIdentitySchemas:  mapValues(identities.IdentitySchemas, converter.identity),
+		ConfigSchema:            converter.schema(schema.Provider),
+		ResourceSchemas:         mapValues(schema.ResourceSchemas, converter.schema),
+		DataSourceSchemas:       mapValues(schema.DataSourceSchemas, converter.schema),
+		ListResourceSchemas:     mapValues(schema.ListResourceSchemas, converter.schema),
+		ResourceIdentitySchemas: mapValues(identities.IdentitySchemas, converter.identity),
 	}
 }
 
