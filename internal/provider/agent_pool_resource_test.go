@@ -103,18 +103,12 @@ func loseAnswer(_ http.ResponseWriter, r *http.Request, next http.Handler) {
 	panic(http.ErrAbortHandler)
 }
 
-// record has the API answer without passing the answer on, which is for passOn.
+// record returns the response of a handler instead of sending it.
 func record(next http.Handler, w http.ResponseWriter, r *http.Request) *httptest.ResponseRecorder {
 	recorder := httptest.NewRecorder()
 	maps.Copy(recorder.Header(), w.Header())
 	next.ServeHTTP(recorder, r)
 	return recorder
-}
-
-func passOn(w http.ResponseWriter, recorder *httptest.ResponseRecorder) {
-	maps.Copy(w.Header(), recorder.Header())
-	w.WriteHeader(recorder.Code)
-	_, _ = recorder.Body.WriteTo(w)
 }
 
 // pulumiError is the body of Pulumi Cloud's own errors.
