@@ -286,7 +286,7 @@ func TestAgentPoolList_validation(t *testing.T) {
 	}
 }
 
-func TestAgentPoolList_throughTheCLI(t *testing.T) {
+func TestAccAgentPoolList_throughTheCLI(t *testing.T) {
 	t.Parallel()
 	skipUnlessTerraform(t, tfversion.Version1_14_0)
 	pulumi := startPulumiCloud(t, emulator.Options{})
@@ -344,7 +344,7 @@ list "pulumicloud_agent_pool" %q {
 }
 
 // What a query generates can be imported, and then has nothing left to change.
-func TestAgentPoolList_generatedConfiguration(t *testing.T) {
+func TestAccAgentPoolList_generatedConfiguration(t *testing.T) {
 	t.Parallel()
 	skipUnlessTerraform(t, tfversion.Version1_14_0)
 	pulumi := startPulumiCloud(t, emulator.Options{})

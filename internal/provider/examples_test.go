@@ -33,9 +33,9 @@ const (
 	modulesDirectory = "modules"
 )
 
-// TestExamples runs the examples as somebody would who pastes them: with the CLI, and a provider that the CLI installs and
+// TestAccExamples runs the examples as somebody would who pastes them: with the CLI, and a provider that the CLI installs and
 // starts. It is built once for all of them.
-func TestExamples(t *testing.T) {
+func TestAccExamples(t *testing.T) {
 	t.Parallel()
 	cli := newExamplesCLI(t)
 	t.Run("apply", cli.testApply)
@@ -198,8 +198,8 @@ func (c examplesCLI) testModules(t *testing.T) {
 	}
 }
 
-// TestExamplesFormat covers all examples, also those that can't be run here.
-func TestExamplesFormat(t *testing.T) {
+// TestAccExamplesFormat covers all examples, also those that can't be run here.
+func TestAccExamplesFormat(t *testing.T) {
 	t.Parallel()
 	cli := newCLI(t, examplesDirectory, map[string]string{"TF_CLI_CONFIG_FILE": os.DevNull})
 	formatted, files, err := cli.FormatCheck(t.Context(), tfexec.Recursive(true))

@@ -95,7 +95,7 @@ func (c trustingCloud) newOIDCCore(t *testing.T, arguments attributes, options .
 	return of
 }
 
-func TestOIDC_sourcesThroughTheCLI(t *testing.T) {
+func TestAccOIDC_sourcesThroughTheCLI(t *testing.T) {
 	t.Parallel()
 	for name, source := range map[string]func(t *testing.T, pulumi trustingCloud) (oidc string, env []string){
 		"token": func(_ *testing.T, pulumi trustingCloud) (string, []string) {
