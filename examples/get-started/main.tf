@@ -1,5 +1,5 @@
 terraform {
-  required_version = ">= 1.8" # for provider functions
+  required_version = ">= 1.5"
 
   required_providers {
     pulumicloud = {
@@ -23,7 +23,7 @@ output "agent_pool_id" {
 
 # The runner's pulumi-workflow-agent.yaml.
 output "runner_config" {
-  value = provider::pulumicloud::runner_config({
+  value = yamlencode({
     token         = pulumicloud_agent_pool.example.token
     deploy_target = "docker"
   })

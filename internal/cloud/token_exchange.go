@@ -21,7 +21,6 @@ const (
 	OrganizationToken TokenType = "organization"
 	TeamToken         TokenType = "team"
 	PersonalToken     TokenType = "personal"
-	RunnerToken       TokenType = "runner"
 )
 
 // TokenExchange is what to ask for.
@@ -29,7 +28,7 @@ type TokenExchange struct {
 	// Organization is the one whose policies decide.
 	Organization string
 	TokenType    TokenType
-	// Name is the team's, user's or runner's; empty for an organization token.
+	// Name is the name of the team or user. It is empty for an organization token.
 	Name string
 	// Admin asks for an organization token with an administrator's permissions.
 	Admin bool
@@ -46,8 +45,6 @@ func (x TokenExchange) scope() string {
 		return "team:" + x.Name
 	case PersonalToken:
 		return "user:" + x.Name
-	case RunnerToken:
-		return "runner:" + x.Name
 	case OrganizationToken:
 		if x.Admin {
 			return "admin"

@@ -47,13 +47,13 @@ func TestExchangeToken_request(t *testing.T) {
 		},
 		"team":   {cloud.TokenExchange{Organization: "acme", TokenType: cloud.TeamToken, Name: "infra"}, "team", "team:infra", nil},
 		"person": {cloud.TokenExchange{Organization: "acme", TokenType: cloud.PersonalToken, Name: "ada"}, "personal", "user:ada", nil},
-		"runner for an hour": {
-			cloud.TokenExchange{Organization: "acme", TokenType: cloud.RunnerToken, Name: "r1", Expiration: time.Hour},
-			"runner", "runner:r1", 3600.0,
+		"expiration of one hour": {
+			cloud.TokenExchange{Organization: "acme", TokenType: cloud.OrganizationToken, Expiration: time.Hour},
+			"organization", "", 3600.0,
 		},
-		"runner for less than a second": {
-			cloud.TokenExchange{Organization: "acme", TokenType: cloud.RunnerToken, Name: "r1", Expiration: time.Millisecond},
-			"runner", "runner:r1", 1.0,
+		"expiration of less than a second": {
+			cloud.TokenExchange{Organization: "acme", TokenType: cloud.OrganizationToken, Expiration: time.Millisecond},
+			"organization", "", 1.0,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

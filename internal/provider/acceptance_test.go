@@ -23,14 +23,14 @@ import (
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 )
 
-// acceptancePrefix begins the name of every pool that the TestAcc tests make, and the sweeper deletes no other.
+// acceptancePrefix begins the name of every pool that the TestAccLive tests make, and the sweeper deletes no other.
 const acceptancePrefix = "tf-acc-test-"
 
-// liveOrganization is the real organization to run the TestAcc tests in, with the access token from the environment;
+// liveOrganization is the real organization to run the TestAccLive tests in, with the access token from the environment;
 // empty to run them in an emulated one.
 func liveOrganization() string { return os.Getenv("PULUMI_TEST_ORGANIZATION") }
 
-// acceptance is what the TestAcc tests run against: they say nothing that is true of the emulator alone.
+// acceptance is what the TestAccLive tests run against: they say nothing that is true of the emulator alone.
 type acceptance struct {
 	organization string
 	client       *cloud.Client
@@ -66,7 +66,7 @@ func liveClient() (*cloud.Client, error) {
 	}), nil
 }
 
-// sweepAgentPools deletes the pools that interrupted TestAcc tests left behind.
+// sweepAgentPools deletes the pools that interrupted TestAccLive tests left behind.
 func sweepAgentPools(string) error {
 	organization := liveOrganization()
 	if organization == "" {
@@ -122,7 +122,7 @@ func (a acceptance) destroyed(t *testing.T, name string) resource.TestCheckFunc 
 	}
 }
 
-func TestAccAgentPool(t *testing.T) {
+func TestAccLiveAgentPool(t *testing.T) {
 	t.Parallel()
 	const address = "pulumicloud_agent_pool.test"
 	target, name := newAcceptance(t), acctest.RandomWithPrefix(acceptancePrefix+"pool")
@@ -168,7 +168,7 @@ func TestAccAgentPool(t *testing.T) {
 	})
 }
 
-func TestAccAgentPool_nameIsTaken(t *testing.T) {
+func TestAccLiveAgentPool_nameIsTaken(t *testing.T) {
 	t.Parallel()
 	target, name := newAcceptance(t), acctest.RandomWithPrefix(acceptancePrefix+"taken")
 	resource.Test(t, resource.TestCase{
@@ -185,7 +185,7 @@ resource "pulumicloud_agent_pool" "same" {
 	})
 }
 
-func TestAccAgentPool_disappears(t *testing.T) {
+func TestAccLiveAgentPool_disappears(t *testing.T) {
 	t.Parallel()
 	target, name := newAcceptance(t), acctest.RandomWithPrefix(acceptancePrefix+"gone")
 	resource.Test(t, resource.TestCase{
@@ -205,7 +205,7 @@ func TestAccAgentPool_disappears(t *testing.T) {
 	})
 }
 
-func TestAccAgentPool_dataSources(t *testing.T) {
+func TestAccLiveAgentPool_dataSources(t *testing.T) {
 	t.Parallel()
 	target, name := newAcceptance(t), acctest.RandomWithPrefix(acceptancePrefix+"data")
 	same := statecheck.CompareValue(compare.ValuesSame())

@@ -18,7 +18,7 @@ import (
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 )
 
-func TestAgentPoolDataSource(t *testing.T) {
+func TestAccAgentPoolDataSource(t *testing.T) {
 	t.Parallel()
 	for unit, milliseconds := range map[string]bool{"seconds": false, "milliseconds": true} {
 		t.Run(unit, func(t *testing.T) {
@@ -132,7 +132,7 @@ func TestAgentPoolDataSource_neverSeen(t *testing.T) {
 	}
 }
 
-func TestAgentPoolDataSource_exactlyOneKey(t *testing.T) {
+func TestAccAgentPoolDataSource_exactlyOneKey(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	refused := func(arguments string, pattern string) resource.TestStep {

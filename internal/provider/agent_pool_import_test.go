@@ -202,7 +202,7 @@ func TestAgentPool_importWithoutADefaultOrganization(t *testing.T) {
 	expectNoError(t, diagnostics)
 }
 
-func TestAgentPool_importedPoolHasNoTokenAndNoDiff(t *testing.T) {
+func TestAccAgentPool_importedPoolHasNoTokenAndNoDiff(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	pool := pulumi.mustCreate(t, "acme", "runners", "made in the console")
@@ -248,7 +248,7 @@ func TestAgentPool_importedPoolHasNoTokenAndNoDiff(t *testing.T) {
 	})
 }
 
-func TestAgentPool_importBlocks(t *testing.T) {
+func TestAccAgentPool_importBlocks(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	var blocks strings.Builder
@@ -299,7 +299,7 @@ resource "pulumicloud_agent_pool" "test%[1]d" {
 	})
 }
 
-func TestAgentPool_importErrorsInTheCLI(t *testing.T) {
+func TestAccAgentPool_importErrorsInTheCLI(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	pulumi.mustCreate(t, "acme", "linux-runners", "")
@@ -323,7 +323,7 @@ func TestAgentPool_importErrorsInTheCLI(t *testing.T) {
 	})
 }
 
-func TestAgentPool_importByIdentityInTheCLI(t *testing.T) {
+func TestAccAgentPool_importByIdentityInTheCLI(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	resource.Test(t, resource.TestCase{

@@ -286,9 +286,9 @@ func TestAgentPoolList_validation(t *testing.T) {
 	}
 }
 
-func TestAgentPoolList_throughTheCLI(t *testing.T) {
+func TestAccAgentPoolList_throughTheCLI(t *testing.T) {
 	t.Parallel()
-	skipUnlessCLI(t, `"query" command`, tfversion.Version1_14_0, nil)
+	skipUnlessTerraform(t, tfversion.Version1_14_0)
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	described := pulumi.mustCreate(t, "acme", "web-1", "Front end")
 	pulumi.mustCreate(t, "acme", "web-2", "")
@@ -344,9 +344,9 @@ list "pulumicloud_agent_pool" %q {
 }
 
 // What a query generates can be imported, and then has nothing left to change.
-func TestAgentPoolList_generatedConfiguration(t *testing.T) {
+func TestAccAgentPoolList_generatedConfiguration(t *testing.T) {
 	t.Parallel()
-	skipUnlessCLI(t, `"query" command`, tfversion.Version1_14_0, nil)
+	skipUnlessTerraform(t, tfversion.Version1_14_0)
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	pulumi.mustCreate(t, "acme", "web", "Front end")
 	pulumi.mustCreate(t, "acme", "batch", "")

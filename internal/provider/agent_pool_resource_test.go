@@ -103,18 +103,12 @@ func loseAnswer(_ http.ResponseWriter, r *http.Request, next http.Handler) {
 	panic(http.ErrAbortHandler)
 }
 
-// record has the API answer without passing the answer on, which is for passOn.
+// record returns the response of a handler instead of sending it.
 func record(next http.Handler, w http.ResponseWriter, r *http.Request) *httptest.ResponseRecorder {
 	recorder := httptest.NewRecorder()
 	maps.Copy(recorder.Header(), w.Header())
 	next.ServeHTTP(recorder, r)
 	return recorder
-}
-
-func passOn(w http.ResponseWriter, recorder *httptest.ResponseRecorder) {
-	maps.Copy(w.Header(), recorder.Header())
-	w.WriteHeader(recorder.Code)
-	_, _ = recorder.Body.WriteTo(w)
 }
 
 // pulumiError is the body of Pulumi Cloud's own errors.
@@ -249,7 +243,7 @@ func message(texts ...string) *regexp.Regexp {
 	return regexp.MustCompile("(?s)" + strings.Join(patterns, ".*"))
 }
 
-func TestAgentPool_lifecycle(t *testing.T) {
+func TestAccAgentPool_lifecycle(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	sameID, sameToken := statecheck.CompareValue(compare.ValuesSame()), statecheck.CompareValue(compare.ValuesSame())
@@ -334,7 +328,7 @@ func TestAgentPool_updateSendsOnlyWhatChanges(t *testing.T) {
 	}
 }
 
-func TestAgentPool_descriptionUnsetAndEmptyAreTheSame(t *testing.T) {
+func TestAccAgentPool_descriptionUnsetAndEmptyAreTheSame(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	const unset = `name = "runners"`
@@ -363,7 +357,7 @@ func TestAgentPool_descriptionUnsetAndEmptyAreTheSame(t *testing.T) {
 	})
 }
 
-func TestAgentPool_driftIsShownAndRepaired(t *testing.T) {
+func TestAccAgentPool_driftIsShownAndRepaired(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	config := pulumi.inAcme("name = \"runners\"\ndescription = \"ours\"")
@@ -399,7 +393,7 @@ func TestAgentPool_driftIsShownAndRepaired(t *testing.T) {
 	})
 }
 
-func TestAgentPool_goneAtRefreshIsPlannedForCreation(t *testing.T) {
+func TestAccAgentPool_goneAtRefreshIsPlannedForCreation(t *testing.T) {
 	t.Parallel()
 	clock := newTestClock()
 	pulumi := startPulumiCloud(t, emulator.Options{})
@@ -430,7 +424,7 @@ func TestAgentPool_goneAtRefreshIsPlannedForCreation(t *testing.T) {
 	})
 }
 
-func TestAgentPool_goneAtDeleteIsSuccess(t *testing.T) {
+func TestAccAgentPool_goneAtDeleteIsSuccess(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	resource.Test(t, resource.TestCase{
@@ -509,7 +503,7 @@ func (c pulumiCloud) useInStack(t *testing.T) {
 	}
 }
 
-func TestAgentPool_forceDestroy(t *testing.T) {
+func TestAccAgentPool_forceDestroy(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	const unforced = `name = "runners"`
@@ -570,7 +564,7 @@ func TestAgentPool_forceDestroy(t *testing.T) {
 	}
 }
 
-func TestAgentPool_organization(t *testing.T) {
+func TestAccAgentPool_organization(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	const globex = `organization = "globex"`
@@ -615,7 +609,7 @@ func (c pulumiCloud) noPools(*terraform.State) error {
 	return nil
 }
 
-func TestAgentPool_defaultOrganizationOfTheUser(t *testing.T) {
+func TestAccAgentPool_defaultOrganizationOfTheUser(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	const defaultRequest = "GET /api/user/organizations/default"
@@ -661,7 +655,7 @@ func TestAgentPool_defaultOrganizationOfTheUser(t *testing.T) {
 	})
 }
 
-func TestAgentPool_noOrganizationAtAll(t *testing.T) {
+func TestAccAgentPool_noOrganizationAtAll(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	pulumi.SetDefaultOrganization("")
@@ -677,7 +671,7 @@ func TestAgentPool_noOrganizationAtAll(t *testing.T) {
 	}
 }
 
-func TestAgentPool_valuesUnknownWhilePlanning(t *testing.T) {
+func TestAccAgentPool_valuesUnknownWhilePlanning(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	const inputs = `
@@ -709,7 +703,7 @@ resource "terraform_data" "description" { input = "" }
 	})
 }
 
-func TestAgentPool_providerConfigurationUnknownWhilePlanning(t *testing.T) {
+func TestAccAgentPool_providerConfigurationUnknownWhilePlanning(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	config := func(name string) string {
@@ -750,7 +744,7 @@ provider "pulumicloud" {
 	})
 }
 
-func TestAgentPool_providerOrganizationUnknownWhilePlanning(t *testing.T) {
+func TestAccAgentPool_providerOrganizationUnknownWhilePlanning(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	config := pulumi.config("organization = terraform_data.organization.output", `
@@ -771,7 +765,7 @@ resource "terraform_data" "organization" { input = "globex" }
 	})
 }
 
-func TestAgentPool_providerAliasesShareNothing(t *testing.T) {
+func TestAccAgentPool_providerAliasesShareNothing(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	const otherToken = "pul-89abcdef0123456789abcdef0123456789abcdef"
@@ -825,7 +819,7 @@ resource "pulumicloud_agent_pool" "globex" {
 	}
 }
 
-func TestAgentPool_nameRefusedWhilePlanning(t *testing.T) {
+func TestAccAgentPool_nameRefusedWhilePlanning(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	refused := func(name, title, detail string) resource.TestStep {
@@ -845,7 +839,7 @@ func TestAgentPool_nameRefusedWhilePlanning(t *testing.T) {
 	expectRequests(t, pulumi)
 }
 
-func TestAgentPool_createWhoseAnswerIsLost(t *testing.T) {
+func TestAccAgentPool_createWhoseAnswerIsLost(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	stop := pulumi.intercept(http.MethodPost, loseAnswer)
@@ -911,7 +905,7 @@ func TestAgentPool_createOntoATakenNameWhoseAnswerIsLost(t *testing.T) {
 	}
 }
 
-func TestAgentPool_newPoolThatReadsDoNotShowYet(t *testing.T) {
+func TestAccAgentPool_newPoolThatReadsDoNotShowYet(t *testing.T) {
 	t.Parallel()
 	clock := newTestClock()
 	pulumi := startPulumiCloud(t, emulator.Options{})
@@ -970,7 +964,7 @@ func TestAgentPool_newPoolThatReadsDoNotShowYet(t *testing.T) {
 }
 
 // A refresh that fails must never take a pool out of the state, where Terraform would create it a second time.
-func TestAgentPool_failedRefreshKeepsTheState(t *testing.T) {
+func TestAccAgentPool_failedRefreshKeepsTheState(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	config := pulumi.inAcme(`name = "runners"`)
@@ -1021,7 +1015,7 @@ func TestAgentPool_failedRefreshKeepsTheState(t *testing.T) {
 	}
 }
 
-func TestAgentPool_takenName(t *testing.T) {
+func TestAccAgentPool_takenName(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	existing := pulumi.mustCreate(t, "acme", "runners", "made in the console")
@@ -1066,7 +1060,7 @@ func TestAgentPool_takenName(t *testing.T) {
 	})
 }
 
-func TestAgentPool_requestsOfAHundredPools(t *testing.T) {
+func TestAccAgentPool_requestsOfAHundredPools(t *testing.T) {
 	t.Parallel()
 	const count = 100
 	pulumi := startPulumiCloud(t, emulator.Options{})

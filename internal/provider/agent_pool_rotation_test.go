@@ -17,7 +17,7 @@ import (
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 )
 
-func TestAgentPool_rotateTriggers(t *testing.T) {
+func TestAccAgentPool_rotateTriggers(t *testing.T) {
 	t.Parallel()
 	const address = "pulumicloud_agent_pool.test"
 	pulumi := startPulumiCloud(t, emulator.Options{})
@@ -53,7 +53,7 @@ resource "pulumicloud_agent_pool" "test" {
 	})
 }
 
-func TestAgentPool_importedPoolAdoptsWhatReplacesOthers(t *testing.T) {
+func TestAccAgentPool_importedPoolAdoptsWhatReplacesOthers(t *testing.T) {
 	t.Parallel()
 	const address = "pulumicloud_agent_pool.test"
 	pulumi := startPulumiCloud(t, emulator.Options{})
@@ -106,7 +106,7 @@ resource "pulumicloud_agent_pool" "test" {
 	}
 }
 
-func TestAgentPool_namePrefix(t *testing.T) {
+func TestAccAgentPool_namePrefix(t *testing.T) {
 	t.Parallel()
 	const address = "pulumicloud_agent_pool.test"
 	pulumi := startPulumiCloud(t, emulator.Options{})
@@ -173,7 +173,7 @@ resource "pulumicloud_agent_pool" "test" {
 	})
 }
 
-func TestAgentPool_eitherNameOrNamePrefix(t *testing.T) {
+func TestAccAgentPool_eitherNameOrNamePrefix(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	var steps []resource.TestStep
@@ -190,7 +190,7 @@ resource "pulumicloud_agent_pool" "test" {
 	resource.Test(t, resource.TestCase{ProtoV6ProviderFactories: factories(), Steps: steps})
 }
 
-func TestAgentPool_rotatesWithoutDowntime(t *testing.T) {
+func TestAccAgentPool_rotatesWithoutDowntime(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	with := func(month string) string {
@@ -234,7 +234,7 @@ func expectWrites(t *testing.T, pulumi pulumiCloud, want ...string) {
 	}
 }
 
-func TestAgentPool_createBeforeDestroyWithTheSameName(t *testing.T) {
+func TestAccAgentPool_createBeforeDestroyWithTheSameName(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	with := func(month string) string {

@@ -47,7 +47,7 @@ func mustDo(t *testing.T, errs ...error) {
 	}
 }
 
-func TestAgentPoolsDataSource(t *testing.T) {
+func TestAccAgentPoolsDataSource(t *testing.T) {
 	t.Parallel()
 	for unit, milliseconds := range map[string]bool{"seconds": false, "milliseconds": true} {
 		t.Run(unit, func(t *testing.T) {
@@ -183,7 +183,7 @@ func TestAgentPoolsDataSource_unknownOrganization(t *testing.T) {
 	})
 }
 
-func TestAgentPoolsDataSource_refusedWhilePlanning(t *testing.T) {
+func TestAccAgentPoolsDataSource_refusedWhilePlanning(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	p := dataSourceProvider(t, pulumi)
@@ -359,7 +359,7 @@ func TestAgentPoolsDataSource_oddAnswers(t *testing.T) {
 }
 
 // The apply lists the pools before the new one exists, and must not answer from that list afterwards.
-func TestAgentPoolsDataSource_seesWhatTheSameApplyCreates(t *testing.T) {
+func TestAccAgentPoolsDataSource_seesWhatTheSameApplyCreates(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	resource.Test(t, resource.TestCase{
@@ -400,7 +400,7 @@ data "pulumicloud_agent_pool" "after" {
 	})
 }
 
-func TestAgentPoolsDataSource_sharesTheListOfTheWalk(t *testing.T) {
+func TestAccAgentPoolsDataSource_sharesTheListOfTheWalk(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	workspace := newWorkspace(t, `

@@ -108,9 +108,8 @@ func (w workspace) mustRun(t *testing.T, arguments ...string) string {
 	return output
 }
 
-// skipUnlessCLI skips where the CLI under test is older than the version of Terraform or OpenTofu that brought a feature;
-// nil stands for a feature that one of them lacks.
-func skipUnlessCLI(t *testing.T, feature string, terraform, openTofu *version.Version) {
+// skipUnlessTerraform skips the test unless the CLI under test is Terraform of at least the minimum version.
+func skipUnlessTerraform(t *testing.T, minimum *version.Version) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), terraformclitest.UnderTest(t), "version")
 	command.Env = append(os.Environ(), "CHECKPOINT_DISABLE=1")
@@ -123,14 +122,7 @@ func skipUnlessCLI(t *testing.T, feature string, terraform, openTofu *version.Ve
 	if err != nil {
 		t.Fatal(err)
 	}
-	needed := terraform
-	if name == "OpenTofu" {
-		needed = openTofu
-	}
-	if needed == nil {
-		t.Skipf("%s has no %s", name, feature)
-	}
-	if found.Core().LessThan(needed) {
-		t.Skipf("%s %s has no %s, which came with %s", name, found, feature, needed)
+	if name != "Terraform" || found.Core().LessThan(minimum) {
+		t.Skipf("requires Terraform %s or later, and the CLI is %s %s", minimum, name, found)
 	}
 }

@@ -25,9 +25,6 @@ type connection struct {
 	// chosenOrganization returns the default organization by configuration, environment or file; empty if none says.
 	chosenOrganization  func() (string, error)
 	organizationUnknown bool
-
-	// idTokens is what the provider exchanges for access tokens, nil if it has a stored one.
-	idTokens cloud.IDTokenSource
 }
 
 // connectionFrom returns what Configure left for a resource or data source, nil before Configure was called.
@@ -135,7 +132,6 @@ func (c *connection) exchangeTokens(
 		return diagnostics
 	}
 	exchange, diagnostics := oidc.exchange(organization)
-	c.idTokens = oidc.idTokens(environment)
-	config.Tokens = cloud.NewExchangedTokens(c.idTokens, exchange)
+	config.Tokens = cloud.NewExchangedTokens(oidc.idTokens(environment), exchange)
 	return diagnostics
 }

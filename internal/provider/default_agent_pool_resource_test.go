@@ -45,7 +45,7 @@ func (c pulumiCloud) expectDefault(t *testing.T, organization, id string) {
 	}
 }
 
-func TestDefaultAgentPool_life(t *testing.T) {
+func TestAccDefaultAgentPool_life(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	one, two := pulumi.mustCreate(t, "acme", "one", ""), pulumi.mustCreate(t, "acme", "two", "")
@@ -121,7 +121,7 @@ func TestDefaultAgentPool_life(t *testing.T) {
 }
 
 // The order of creation and destruction follows from the reference alone.
-func TestDefaultAgentPool_withItsPool(t *testing.T) {
+func TestAccDefaultAgentPool_withItsPool(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	var id string
@@ -265,7 +265,7 @@ func (c *core) expectOrganizationIdentity(t *testing.T, of instance, organizatio
 	}
 }
 
-func TestDefaultAgentPool_nameForAnID(t *testing.T) {
+func TestAccDefaultAgentPool_nameForAnID(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	pulumi.mustCreate(t, "acme", "runners", "")
@@ -356,7 +356,7 @@ func TestDefaultAgentPool_import(t *testing.T) {
 	expectError(t, diagnostics, "Organization not found", `"initech"`)
 }
 
-func TestDefaultAgentPool_importThroughTheCLI(t *testing.T) {
+func TestAccDefaultAgentPool_importThroughTheCLI(t *testing.T) {
 	t.Parallel()
 	setting := func(t *testing.T) (config string) {
 		t.Helper()

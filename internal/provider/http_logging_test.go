@@ -231,7 +231,7 @@ func TestHTTPLogging_noAnswer(t *testing.T) {
 }
 
 // The entries reach the log of the CLI that has started the provider.
-func TestHTTPLogging_cli(t *testing.T) {
+func TestAccHTTPLogging_cli(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	workspace := newWorkspace(t, `

@@ -95,7 +95,7 @@ func (c trustingCloud) newOIDCCore(t *testing.T, arguments attributes, options .
 	return of
 }
 
-func TestOIDC_sourcesThroughTheCLI(t *testing.T) {
+func TestAccOIDC_sourcesThroughTheCLI(t *testing.T) {
 	t.Parallel()
 	for name, source := range map[string]func(t *testing.T, pulumi trustingCloud) (oidc string, env []string){
 		"token": func(_ *testing.T, pulumi trustingCloud) (string, []string) {
@@ -589,35 +589,4 @@ func TestOIDC_detailsOfARefusal(t *testing.T) {
 	c := pulumi.newOIDCCore(t, attributes{"token": pulumi.idToken(nil)})
 	_, diagnostics := c.apply(t.Context(), t, c.absent(), attributes{"name": "runners"})
 	expectError(t, diagnostics, "ID token refused", "See https://www.pulumi.com/docs/oidc/", "- policy: missing")
-}
-
-// tokenCollector remembers the access tokens that were granted.
-type tokenCollector struct {
-	mu     sync.Mutex
-	tokens []string
-}
-
-func newTokenCollector(pulumi pulumiCloud) *tokenCollector {
-	collector := &tokenCollector{}
-	pulumi.Use(func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			recorder := record(next, w, r)
-			var granted struct {
-				AccessToken string `json:"access_token"`
-			}
-			if json.Unmarshal(recorder.Body.Bytes(), &granted) == nil && granted.AccessToken != "" {
-				collector.mu.Lock()
-				collector.tokens = append(collector.tokens, granted.AccessToken)
-				collector.mu.Unlock()
-			}
-			passOn(w, recorder)
-		})
-	})
-	return collector
-}
-
-func (c *tokenCollector) seen() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.Clone(c.tokens)
 }

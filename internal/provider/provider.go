@@ -17,8 +17,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
-	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
-	"github.com/hashicorp/terraform-plugin-framework/function"
 	"github.com/hashicorp/terraform-plugin-framework/list"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
@@ -41,10 +39,8 @@ func New(version string, options ...Option) func() provider.Provider {
 }
 
 var (
-	_ provider.ProviderWithEphemeralResources = &pulumicloudProvider{}
-	_ provider.ProviderWithFunctions          = &pulumicloudProvider{}
-	_ provider.ProviderWithListResources      = &pulumicloudProvider{}
-	_ provider.ProviderWithValidateConfig     = &pulumicloudProvider{}
+	_ provider.ProviderWithListResources  = &pulumicloudProvider{}
+	_ provider.ProviderWithValidateConfig = &pulumicloudProvider{}
 )
 
 type pulumicloudProvider struct {
@@ -132,7 +128,6 @@ func (p *pulumicloudProvider) Configure(
 	resp.ResourceData = connection
 	resp.DataSourceData = connection
 	resp.ListResourceData = connection
-	resp.EphemeralResourceData = connection
 
 	oidc, diagnostics := oidcFrom(ctx, model.OIDC)
 	resp.Diagnostics.Append(diagnostics...)
@@ -319,14 +314,4 @@ func (p *pulumicloudProvider) DataSources(context.Context) []func() datasource.D
 // ListResources implements [provider.ProviderWithListResources].
 func (p *pulumicloudProvider) ListResources(context.Context) []func() list.ListResource {
 	return []func() list.ListResource{newAgentPoolListResource}
-}
-
-// EphemeralResources implements [provider.ProviderWithEphemeralResources].
-func (p *pulumicloudProvider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {
-	return []func() ephemeral.EphemeralResource{newRunnerTokenEphemeralResource}
-}
-
-// Functions implements [provider.ProviderWithFunctions].
-func (p *pulumicloudProvider) Functions(context.Context) []func() function.Function {
-	return []func() function.Function{newRunnerConfigFunction}
 }

@@ -905,7 +905,7 @@ func TestProviderConfig_unknownIsDeferred(t *testing.T) {
 }
 
 // The whole configuration comes from something that the same apply creates.
-func TestProviderConfig_fromResource(t *testing.T) {
+func TestAccProviderConfig_fromResource(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	resource.Test(t, resource.TestCase{
@@ -939,7 +939,7 @@ data "pulumicloud_agent_pools" "all" {
 	})
 }
 
-func TestProviderConfig_notKnownForDataSource(t *testing.T) {
+func TestAccProviderConfig_notKnownForDataSource(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	resource.Test(t, resource.TestCase{
@@ -961,7 +961,7 @@ data "pulumicloud_agent_pools" "all" {}`, accessToken, pulumi.url),
 	})
 }
 
-func TestProviderConfig_proxyFromEnvironment(t *testing.T) {
+func TestAccProviderConfig_proxyFromEnvironment(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	var hosts sync.Map

@@ -85,10 +85,9 @@ func TestProviderSchemaDescriptions(t *testing.T) {
 
 	block("provider", schema.ConfigSchema.Block)
 	for kind, schemas := range map[string]map[string]*tfjson.Schema{
-		"resource":           schema.ResourceSchemas,
-		"data source":        schema.DataSourceSchemas,
-		"ephemeral resource": schema.EphemeralResourceSchemas,
-		"list resource":      schema.ListResourceSchemas,
+		"resource":      schema.ResourceSchemas,
+		"data source":   schema.DataSourceSchemas,
+		"list resource": schema.ListResourceSchemas,
 	} {
 		for name, schema := range schemas {
 			block(kind+" "+name, schema.Block)
@@ -98,20 +97,6 @@ func TestProviderSchemaDescriptions(t *testing.T) {
 		for attribute, schema := range identity.Attributes {
 			// Terraform knows no Markdown here.
 			described("identity "+name+"."+attribute, schema.Description, tfjson.SchemaDescriptionKindMarkdown)
-		}
-	}
-	for name, function := range schema.Functions {
-		if function.Summary == "" || function.Description == "" {
-			t.Errorf("function %s lacks a summary or a description", name)
-		}
-		parameters := function.Parameters
-		if function.VariadicParameter != nil {
-			parameters = append(slices.Clone(parameters), function.VariadicParameter)
-		}
-		for _, parameter := range parameters {
-			if parameter.Description == "" {
-				t.Errorf("function %s: parameter %s has no description", name, parameter.Name)
-			}
 		}
 	}
 }
@@ -126,11 +111,9 @@ func TestProviderSchemaExamples(t *testing.T) {
 		names []string
 		file  string
 	}{
-		"resources":           {slices.Collect(maps.Keys(schema.ResourceSchemas)), "resource.tf"},
-		"data-sources":        {slices.Collect(maps.Keys(schema.DataSourceSchemas)), "data-source.tf"},
-		"ephemeral-resources": {slices.Collect(maps.Keys(schema.EphemeralResourceSchemas)), "ephemeral-resource.tf"},
-		"list-resources":      {slices.Collect(maps.Keys(schema.ListResourceSchemas)), "list-resource.tfquery.hcl"},
-		"functions":           {slices.Collect(maps.Keys(schema.Functions)), "function.tf"},
+		"resources":      {slices.Collect(maps.Keys(schema.ResourceSchemas)), "resource.tf"},
+		"data-sources":   {slices.Collect(maps.Keys(schema.DataSourceSchemas)), "data-source.tf"},
+		"list-resources": {slices.Collect(maps.Keys(schema.ListResourceSchemas)), "list-resource.tfquery.hcl"},
 	} {
 		for _, name := range of.names {
 			examples = append(examples, filepath.Join(directory, name, of.file))
@@ -184,19 +167,17 @@ func providerSchema(t *testing.T) *tfjson.ProviderSchema {
 	for _, diagnostic := range append(schema.Diagnostics, identities.Diagnostics...) {
 		t.Fatal(diagnostic.Summary, diagnostic.Detail)
 	}
-	if len(schema.ActionSchemas) > 0 || len(schema.StateStoreSchemas) > 0 {
-		t.Fatal("the provider has actions or state stores, which this test leaves out of the schema")
+	if len(schema.ActionSchemas)+len(schema.EphemeralResourceSchemas)+len(schema.Functions)+len(schema.StateStoreSchemas) > 0 {
+		t.Fatal("the schema file supports only resources, data sources and list resources")
 	}
 
 	converter := schemaConverter{t}
 	return &tfjson.ProviderSchema{
-		ConfigSchema:             converter.schema(schema.Provider),
-		ResourceSchemas:          mapValues(schema.ResourceSchemas, converter.schema),
-		DataSourceSchemas:        mapValues(schema.DataSourceSchemas, converter.schema),
-		EphemeralResourceSchemas: mapValues(schema.EphemeralResourceSchemas, converter.schema),
-		ListResourceSchemas:      mapValues(schema.ListResourceSchemas, converter.schema),
-		Functions:                mapValues(schema.Functions, converter.function),
-		ResourceIdentitySchemas:  mapValues(identities.IdentitySchemas, converter.identity),
+		ConfigSchema:            converter.schema(schema.Provider),
+		ResourceSchemas:         mapValues(schema.ResourceSchemas, converter.schema),
+		DataSourceSchemas:       mapValues(schema.DataSourceSchemas, converter.schema),
+		ListResourceSchemas:     mapValues(schema.ListResourceSchemas, converter.schema),
+		ResourceIdentitySchemas: mapValues(identities.IdentitySchemas, converter.identity),
 	}
 }
 
@@ -265,30 +246,6 @@ func (c schemaConverter) identity(schema *tfprotov6.ResourceIdentitySchema) *tfj
 		c.convertType(attribute.Type, &a.IdentityType)
 		converted.Attributes[attribute.Name] = a
 	}
-	return converted
-}
-
-func (c schemaConverter) function(function *tfprotov6.Function) *tfjson.FunctionSignature {
-	converted := &tfjson.FunctionSignature{
-		Description:        function.Description,
-		Summary:            function.Summary,
-		DeprecationMessage: function.DeprecationMessage,
-	}
-	c.convertType(function.Return.Type, &converted.ReturnType)
-	for _, parameter := range function.Parameters {
-		converted.Parameters = append(converted.Parameters, c.parameter(parameter))
-	}
-	if function.VariadicParameter != nil {
-		converted.VariadicParameter = c.parameter(function.VariadicParameter)
-	}
-	return converted
-}
-
-func (c schemaConverter) parameter(parameter *tfprotov6.FunctionParameter) *tfjson.FunctionParameter {
-	converted := &tfjson.FunctionParameter{
-		Name: parameter.Name, Description: parameter.Description, IsNullable: parameter.AllowNullValue,
-	}
-	c.convertType(parameter.Type, &converted.Type)
 	return converted
 }
 

@@ -255,9 +255,9 @@ func (r *secretsRun) written(t *testing.T) map[string]string {
 	return files
 }
 
-// TestSecrets takes pools through their lives, and through what can go wrong in them, while the server gives away every
+// TestAccSecrets takes pools through their lives, and through what can go wrong in them, while the server gives away every
 // secret that it knows and all is logged. Then it looks for the secrets in everything that was printed or written.
-func TestSecrets(t *testing.T) {
+func TestAccSecrets(t *testing.T) {
 	t.Parallel()
 	for name, accessToken := range map[string]string{
 		"usual access token": accessToken,
@@ -368,7 +368,7 @@ data "pulumicloud_agent_pools" "all" {}
 
 // An access token that comes in a variable is the CLI's to keep: in the plan file and in what shows that file as JSON. The
 // documentation therefore prefers the environment.
-func TestSecrets_accessTokenInVariable(t *testing.T) {
+func TestAccSecrets_accessTokenInVariable(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	r := &secretsRun{printed: map[string]string{}}
@@ -406,7 +406,7 @@ provider "pulumicloud" {
 }
 
 // With oidc and token_recipients no secret is left that could be anywhere, not even in the state.
-func TestSecrets_keylessAndEncrypted(t *testing.T) {
+func TestAccSecrets_keylessAndEncrypted(t *testing.T) {
 	t.Parallel()
 	pulumi := startTrustingCloud(t, nil)
 	tattler := &tattler{answers: map[string]http.HandlerFunc{}}

@@ -27,7 +27,7 @@ import (
 // ageRecipient is a key whose private half nobody has kept.
 const ageRecipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
 
-func TestAgentPool_tokenRecipients(t *testing.T) {
+func TestAccAgentPool_tokenRecipients(t *testing.T) {
 	t.Parallel()
 	const address = "pulumicloud_agent_pool.test"
 	pulumi := startPulumiCloud(t, emulator.Options{})
@@ -94,7 +94,7 @@ resource "pulumicloud_agent_pool" "test" {
 	})
 }
 
-func TestAgentPool_invalidTokenRecipients(t *testing.T) {
+func TestAccAgentPool_invalidTokenRecipients(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	postQuantum, err := age.GenerateHybridIdentity()
@@ -126,7 +126,7 @@ resource "pulumicloud_agent_pool" "test" {
 }
 
 // Recipients that depend on something that is yet to be created are known only when they are applied.
-func TestAgentPool_tokenRecipientsKnownAfterApply(t *testing.T) {
+func TestAccAgentPool_tokenRecipientsKnownAfterApply(t *testing.T) {
 	t.Parallel()
 	const address = "pulumicloud_agent_pool.test"
 	is := func(attribute string, value knownvalue.Check) statecheck.StateCheck {

@@ -1,5 +1,5 @@
 terraform {
-  required_version = ">= 1.8" # for provider functions
+  required_version = ">= 1.5"
 
   required_providers {
     pulumicloud = {
@@ -38,7 +38,7 @@ output "compose_file" {
     configs = {
       runner = {
         # Compose takes $ for the beginning of a variable.
-        content = replace(provider::pulumicloud::runner_config({
+        content = replace(yamlencode({
           token         = pulumicloud_agent_pool.compose.token
           deploy_target = "docker"
         }), "$", "$$")

@@ -1,5 +1,5 @@
 terraform {
-  required_version = ">= 1.8" # for provider functions
+  required_version = ">= 1.5"
 
   required_providers {
     kubernetes = {
@@ -39,7 +39,7 @@ resource "kubernetes_secret_v1" "runner" {
   }
 
   data = {
-    "pulumi-workflow-agent.yaml" = provider::pulumicloud::runner_config({
+    "pulumi-workflow-agent.yaml" = yamlencode({
       token         = pulumicloud_agent_pool.kubernetes.token
       deploy_target = "kubernetes"
     })

@@ -1,5 +1,5 @@
 terraform {
-  required_version = ">= 1.8" # for provider functions
+  required_version = ">= 1.5"
 
   required_providers {
     pulumicloud = {
@@ -33,7 +33,7 @@ output "user_data" {
         owner       = "pulumi-runner"
         permissions = "0400"
         defer       = true # until the user is there
-        content = provider::pulumicloud::runner_config({
+        content = yamlencode({
           token         = pulumicloud_agent_pool.machines.token
           deploy_target = "docker"
         })

@@ -1,4 +1,4 @@
-# Needs no Pulumi Cloud and no access token: the provider is installed, and asked for its schema and its function only.
+# Requires no Pulumi Cloud and no access token: the CLI installs the provider and reads only its schema.
 
 mock_provider "pulumicloud" {
   mock_resource "pulumicloud_agent_pool" {

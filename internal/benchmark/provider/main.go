@@ -1,0 +1,27 @@
+// Command provider is the provider that the benchmarks run. When it ends, it writes its memory statistics to a file in the
+// working directory. Only Linux has them.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/cloud"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/provider"
+)
+
+func main() {
+	var options []provider.Option
+	if os.Getenv("BENCHMARK_READS") == "get" {
+		options = append(options, func(config *cloud.Config) { config.ListMaxAge = 0 })
+	}
+	err := provider.Serve("benchmark", false, options...)
+	if status, readErr := os.ReadFile("/proc/self/status"); readErr == nil {
+		err = errors.Join(err, os.WriteFile(fmt.Sprintf("%d.status", os.Getpid()), status, 0o600))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
