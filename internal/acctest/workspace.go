@@ -23,6 +23,9 @@ const (
 	Source = "pulumicloud/pulumicloud"
 )
 
+// registries are the hosts in which Terraform and OpenTofu look up a source address without a host.
+var registries = [...]string{"registry.terraform.io", "registry.opentofu.org"}
+
 // Workspace is a folder in which a CLI runs. The environment of this process does not reach the CLI, apart from PATH.
 type Workspace struct {
 	CLI string
@@ -63,12 +66,10 @@ func (w *Workspace) InstallProvider(version, file string) error {
 	}
 	name := filepath.Base(file)
 	if filepath.Ext(name) != ".zip" {
-		name = filepath.Join(version, runtime.GOOS+"_"+runtime.GOARCH, "terraform-provider-"+path.Base(Source)+"_v"+version)
-		if runtime.GOOS == "windows" {
-			name += ".exe"
-		}
+		executable := "terraform-provider-" + path.Base(Source) + "_v" + version + executableSuffix()
+		name = filepath.Join(version, runtime.GOOS+"_"+runtime.GOARCH, executable)
 	}
-	for _, host := range []string{"registry.terraform.io", "registry.opentofu.org"} {
+	for _, host := range registries {
 		target := filepath.Join(w.path("mirror"), host, filepath.FromSlash(Source), name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(target), 0o700), linkOrCopy(file, target)); err != nil {
 			return err
@@ -77,13 +78,13 @@ func (w *Workspace) InstallProvider(version, file string) error {
 	config := fmt.Sprintf(`provider_installation {
   filesystem_mirror {
     path    = %[1]q
-    include = [%[2]q]
+    include = [%[2]q, %[3]q]
   }
   direct {
-    exclude = [%[2]q]
+    exclude = [%[2]q, %[3]q]
   }
 }
-`, filepath.ToSlash(w.path("mirror")), Source)
+`, filepath.ToSlash(w.path("mirror")), registries[0]+"/"+Source, registries[1]+"/"+Source)
 	return os.WriteFile(w.path("cli.tfrc"), []byte(config), 0o600)
 }
 
@@ -129,18 +130,24 @@ func (w *Workspace) State(ctx context.Context) (*tfjson.StateValues, error) {
 	return state.Values, nil
 }
 
-// Build builds a package of this module, such as "." for the provider, into a folder. The executable has the name of
-// the package's folder.
-func Build(ctx context.Context, dir, pkg string, flags ...string) error {
-	args := append([]string{"build", "-o", dir + string(filepath.Separator)}, flags...)
-	command := exec.CommandContext(ctx, "go", append(args, path.Join(Module, pkg))...)
-	// What an interrupted build leaves must not outlive the folder.
-	command.Env = append(os.Environ(), "GOTMPDIR="+dir)
+// Build builds a package of this module, such as "." for the provider, into a folder, and returns the executable.
+func Build(ctx context.Context, dir, pkg string, flags ...string) (string, error) {
+	pkg = path.Join(Module, pkg)
+	executable := filepath.Join(dir, path.Base(pkg)+executableSuffix())
+	command := exec.CommandContext(ctx, "go", append(append([]string{"build", "-o", executable}, flags...), pkg)...)
+	command.Env = append(os.Environ(), "GOTMPDIR="+dir) // An interrupted build leaves files.
 	ownProcessGroup(command)
 	if output, err := command.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build %s: %w\n%s", pkg, err, output)
+		return "", fmt.Errorf("go build %s: %w\n%s", pkg, err, output)
 	}
-	return nil
+	return executable, nil
+}
+
+func executableSuffix() string {
+	if runtime.GOOS == "windows" {
+		return ".exe"
+	}
+	return ""
 }
 
 // NewTestWorkspace returns a workspace for the CLI to test with. It skips the test as [RequireCLI] does.

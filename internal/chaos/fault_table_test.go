@@ -25,7 +25,9 @@ const (
 	late
 )
 
-func (m moment) String() string { return [...]string{"before the effect", "after the effect", "with a late effect"}[m] }
+func (m moment) String() string {
+	return [...]string{"before the effect", "after the effect", "with a late effect"}[m]
+}
 
 // faultKind is a way in which a request can fail.
 type faultKind struct {

@@ -95,9 +95,8 @@ func startApply(t *testing.T, pools, confirmed int) *interruptedApply {
 	a.secrets.add(accessToken)
 	a.Workspace = acctest.NewTestWorkspace(t, "PULUMI_ACCESS_TOKEN="+accessToken, "PULUMI_BACKEND_URL="+a.pulumi.http.URL,
 		"PULUMI_DEFAULT_ORGANIZATION="+organization, "TF_LOG=TRACE", "TF_LOG_PATH="+a.log)
-	err := errors.Join(
-		acctest.Build(t.Context(), dir, "."),
-		a.InstallProvider("0.1.0", filepath.Join(dir, "terraform-provider-pulumicloud")),
+	binary, err := acctest.Build(t.Context(), dir, ".")
+	err = errors.Join(err, a.InstallProvider("0.1.0", binary),
 		a.Write("main.tf", fmt.Sprintf(`
 terraform {
   required_providers {
