@@ -28,20 +28,14 @@ type faultInjector struct {
 	seed uint64
 	// hides makes new pools missing from the first reads.
 	hides bool
-	// active is locked for reading by each request.
-	active sync.RWMutex
-
-	mu sync.Mutex
+	mu    sync.Mutex
 	// rate is the share of requests that fail.
 	rate     float64
 	ordinals map[string]int
 	// subjects maps the IDs of pools, which are random, to the names under which they were created.
 	subjects map[string]string
 	hidden   map[string]*hiding
-	// interruption strikes the request at which interruptAfter becomes 0.
-	interruption   *faultKind
-	interruptAfter int
-	delayed        []*delayedRequest
+	delayed  []*delayedRequest
 }
 
 // hiding is a pool that the next reads do not show.
@@ -67,27 +61,11 @@ func newFaultInjector(w *workspace, seed uint64, hides bool) *faultInjector {
 func (f *faultInjector) begin(rate float64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.rate, f.interruption = rate, nil
+	f.rate = rate
 }
 
-// interrupt stops the run before or after the effect of a later request.
-func (f *faultInjector) interrupt(arrivals int, at moment, stop func()) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.interruptAfter = arrivals
-	f.interruption = &faultKind{
-		name: cancelledName, at: []moment{at},
-		strike: func(w http.ResponseWriter, r *http.Request, response *httptest.ResponseRecorder) {
-			stop()
-			hang(w, r, response) // A response might come before or after the interruption.
-		},
-	}
-}
-
-// end waits for the requests in progress, and lets the delayed ones take effect.
+// end lets the delayed requests take effect.
 func (f *faultInjector) end() {
-	f.active.Lock()
-	defer f.active.Unlock()
 	f.mu.Lock()
 	delayed := f.delayed
 	f.delayed = nil
@@ -111,20 +89,14 @@ func (f *faultInjector) draw(r *http.Request, subject string) (
 ) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.w.stats.add("requests")
 	hash := fnv.New64a()
 	_, _ = fmt.Fprintf(hash, "%s %s %d", f.w.name, subject, f.ordinals[subject]) // A hash does not fail.
 	f.ordinals[subject]++
 	random := rand.New(rand.NewPCG(f.seed, hash.Sum64()))
 
-	f.interruptAfter--
-	switch faulty := random.Float64() < f.rate; {
-	case f.interruption != nil && f.interruptAfter == 0:
-		kind = f.interruption
-	case faulty:
+	kind = &faultKind{at: afterOnly, strike: pass}
+	if random.Float64() < f.rate {
 		kind = pick(random, r.Method != http.MethodGet)
-	default:
-		kind = &faultKind{at: afterOnly, strike: pass}
 	}
 	at = oneOf(random, kind.at...)
 	if kind.name != "" {
@@ -147,11 +119,6 @@ func isList(r *http.Request) bool {
 	return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/agent-pools")
 }
 
-func poolID(r *http.Request) string {
-	_, id, _ := strings.Cut(r.URL.Path, "/agent-pools/")
-	return id
-}
-
 // subjectOf returns the name of a request's pool, or the path of other requests. Unlike IDs, names are not random.
 func (f *faultInjector) subjectOf(r *http.Request, body []byte) string {
 	f.mu.Lock()
@@ -169,13 +136,10 @@ func (f *faultInjector) subjectOf(r *http.Request, body []byte) string {
 // middleware wraps the emulated API.
 func (f *faultInjector) middleware(api http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f.active.RLock()
-		defer f.active.RUnlock()
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			panic(http.ErrAbortHandler)
 		}
-		f.w.watch(r)
 		subject := f.subjectOf(r, body)
 		kind, at, hide, delay, due := f.draw(r, r.Method+" "+subject)
 		for _, request := range due {
@@ -209,7 +173,7 @@ func (f *faultInjector) middleware(api http.Handler) http.Handler {
 	})
 }
 
-// show records a new pool, and removes pools from a response that reads do not show yet.
+// show remembers the subject of a new pool, and removes pools from a response that reads do not show yet.
 func (f *faultInjector) show(
 	r *http.Request, subject string, response *httptest.ResponseRecorder, hide int,
 ) *httptest.ResponseRecorder {
@@ -218,11 +182,10 @@ func (f *faultInjector) show(
 	code, content := response.Code, response.Body.Bytes()
 	switch {
 	case code == http.StatusOK && r.Method == http.MethodPost:
-		var created struct{ ID, TokenValue string }
+		var created struct{ ID string }
 		if err := json.Unmarshal(content, &created); err != nil {
 			return response
 		}
-		f.w.secrets.add(created.TokenValue)
 		f.subjects[created.ID] = subject
 		if hide > 0 {
 			f.w.stats.addFault(hiddenName, after)

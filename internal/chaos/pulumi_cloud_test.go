@@ -1,6 +1,7 @@
 package chaos_test
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
@@ -24,7 +25,10 @@ type pulumiCloud struct {
 	skew atomic.Int64
 }
 
-func startPulumiCloud(tb testing.TB, options emulator.Options) *pulumiCloud {
+// startPulumiCloud starts an emulator, with handlers around it.
+func startPulumiCloud(
+	tb testing.TB, options emulator.Options, wrappers ...func(http.Handler) http.Handler,
+) *pulumiCloud {
 	tb.Helper()
 	p := &pulumiCloud{}
 	options.AccessToken, options.Organizations, options.NoRequestLog = accessToken, []string{organization}, true
@@ -33,7 +37,11 @@ func startPulumiCloud(tb testing.TB, options emulator.Options) *pulumiCloud {
 	if p.Server, err = emulator.New(options); err != nil {
 		tb.Fatal(err)
 	}
-	p.http = httptest.NewServer(p.Server)
+	handler := http.Handler(p.Server)
+	for _, wrap := range wrappers {
+		handler = wrap(handler)
+	}
+	p.http = httptest.NewServer(handler)
 	tb.Cleanup(func() {
 		p.http.CloseClientConnections()
 		p.http.Close()

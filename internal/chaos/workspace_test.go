@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
-	"net/http"
 	"regexp"
 	"runtime/debug"
 	"strconv"
@@ -21,7 +20,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-log/tfsdklogtest"
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/acctest"
-	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/cloud"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/provider"
 )
@@ -50,20 +48,21 @@ type workspace struct {
 	random  *rand.Rand
 	pulumi  *pulumiCloud
 	faults  *faultInjector
-	secrets *secrets
+	secrets secrets
 	stats   *stats
 	context context.Context //nolint:containedctx // It carries the loggers, as the provider's process does.
 
 	organization any // of the provider block
 	maxRetries   int
 	parallelism  int
-	listMaxAge   time.Duration // 0 makes each read request its pool alone
+	sharesLists  bool // rather than requesting each pool alone
 	pools        []*managedPool
 	operations   atomic.Int64
 	// clock is how far the provider's clock is ahead, in nanoseconds.
 	clock atomic.Int64
 	// faultsOff ends all faults.
 	faultsOff bool
+	requests  requests
 
 	// foreign are pools that Terraform was never told to manage, expendable those that may disappear, and orphans those
 	// that an error named as possibly existing. known are the pools at the last check.
@@ -83,12 +82,11 @@ func newWorkspace(tb testing.TB, seed uint64, name string, stats *stats) *worksp
 	_, _ = hash.Write([]byte(name)) // A hash does not fail.
 	random := rand.New(rand.NewPCG(seed, hash.Sum64()))
 	w := &workspace{
-		tb: tb, name: name, random: random, stats: stats, secrets: &secrets{},
-		pulumi:       startPulumiCloud(tb, emulator.Options{Milliseconds: random.IntN(2) == 0}),
+		tb: tb, name: name, random: random, stats: stats,
 		organization: oneOf[any](random, nil, organization),
 		maxRetries:   random.IntN(5),
 		parallelism:  oneOf(random, 1, 1, 3),
-		listMaxAge:   oneOf(random, 0, cloud.DefaultListMaxAge),
+		sharesLists:  random.IntN(2) == 0,
 		foreign:      make(map[string]bool), expendable: make(map[string]bool), orphans: make(map[string]bool),
 		named: make(map[string]bool), forced: make(map[string]bool),
 	}
@@ -96,6 +94,8 @@ func newWorkspace(tb testing.TB, seed uint64, name string, stats *stats) *worksp
 		w.pools = append(w.pools, &managedPool{address: fmt.Sprintf("p%d", i)})
 	}
 	w.secrets.add(accessToken)
+	w.pulumi = startPulumiCloud(tb, emulator.Options{Milliseconds: random.IntN(2) == 0}, w.intercept)
+	w.pulumi.Use(w.learnTokens)
 	// The provider waits for a new pool by retrying, so a pool that is not shown is a missing pool without retries.
 	w.faults = newFaultInjector(w, seed, w.maxRetries >= 2)
 	w.pulumi.Use(w.faults.middleware)
@@ -133,25 +133,11 @@ func (w *workspace) violate(counter, format string, args ...any) {
 	w.violated = true
 }
 
-// watch sees each request. Pulumi Cloud refuses to delete a pool that is in use, unless it is forced.
-func (w *workspace) watch(r *http.Request) {
-	w.mu.Lock()
-	forced := w.forced[poolID(r)]
-	w.mu.Unlock()
-	if r.Method == http.MethodDelete && r.URL.Query().Get("force") == "true" && !forced {
-		w.violate(destroyedPools, "%s is deleted by force, which is not configured", poolID(r))
-	}
-}
-
 // walk visits each pool with a provider, as Terraform does with a process of the provider. It reports whether all visits
 // succeeded.
 func (w *workspace) walk(title string, visit func(*acctest.Resource, *managedPool) bool) bool {
 	w.note("== %s", title)
-	p := acctest.NewProvider(w.context, provider.NewServer("chaos", func(config *cloud.Config) {
-		config.RetryWaitMin, config.RetryWaitMax = time.Millisecond, 4*time.Millisecond
-		config.ListMaxAge = w.listMaxAge
-		config.Now = func() time.Time { return time.Now().Add(time.Duration(w.clock.Load())) }
-	}))
+	p := acctest.NewProvider(w.context, provider.NewServer("chaos", w.configureClient))
 	var stopped atomic.Bool
 	url, timeout := w.breakThings(func() {
 		stopped.Store(true)
@@ -184,6 +170,7 @@ func (w *workspace) walk(title string, visit func(*acctest.Resource, *managedPoo
 	}
 	visits.Wait()
 	w.pulumi.http.CloseClientConnections() // So does the end of the provider's process.
+	w.requests.wait()
 	w.faults.end()
 	w.check()
 	return failures.Load() == 0 && !stopped.Load()
@@ -201,6 +188,7 @@ func (w *workspace) breakThings(stop func()) (url, timeout string) {
 		w.pulumi.skew.Add(int64(10 * time.Minute))
 		w.faults.showAll()
 	}
+	w.requests.interrupt(0, before, nil)
 	if w.faultsOff {
 		w.faults.begin(0)
 		return w.pulumi.http.URL, "1m"
@@ -208,7 +196,7 @@ func (w *workspace) breakThings(stop func()) (url, timeout string) {
 	w.faults.begin(oneOf(w.random, 0, 0.15, 0.3, 0.3, 0.6))
 	switch choice := w.random.IntN(100); {
 	case choice < 8:
-		w.faults.interrupt(1+w.random.IntN(5), oneOf(w.random, before, after), stop)
+		w.requests.interrupt(1+w.random.IntN(5), oneOf(w.random, before, after), stop)
 	case choice < 9:
 		w.stats.addFault(cancelledName, before)
 		stop()
@@ -221,8 +209,8 @@ func (w *workspace) breakThings(stop func()) (url, timeout string) {
 
 var (
 	importCommand = regexp.MustCompile(`(?m)^ *terraform import \S+ (\S+)$`)
-	// mayExist are the summaries of errors about a pool that may exist.
-	mayExist = regexp.MustCompile(`^Agent pool (exists already|already exists|may have been created)`)
+	// mayExist matches errors about a pool that may exist.
+	mayExist = regexp.MustCompile(`may have been created|(answer|response) was lost|already`)
 )
 
 // failed searches diagnostics, and reports whether they hold an error.
@@ -236,7 +224,7 @@ func (w *workspace) failed(what, name string, diagnostics acctest.Diagnostics) b
 		if diagnostic.Summary == acctest.Inconsistent {
 			w.violate("inconsistent results", "%s", what)
 		}
-		if mayExist.MatchString(diagnostic.Summary) && strings.Contains(diagnostic.Detail, strconv.Quote(name)) {
+		if mayExist.MatchString(text) && strings.Contains(text, strconv.Quote(name)) {
 			w.mu.Lock()
 			w.named[name] = true
 			w.mu.Unlock()
