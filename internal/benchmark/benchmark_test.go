@@ -2,17 +2,18 @@
 package benchmark
 
 import (
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/acctest"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
-	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/terraformcli/terraformclitest"
 )
 
 const latency = 50 * time.Millisecond
@@ -22,14 +23,15 @@ const latency = 50 * time.Millisecond
 func BenchmarkPlan(b *testing.B) {
 	for _, pools := range []int{100, 1_000} {
 		w := newWorkspace(b, pools)
-		w.run(b, "apply", "-auto-approve")
+		w.MustRun(b, "apply", "-auto-approve")
 		for _, reads := range []string{"list", "get"} {
 			b.Run(fmt.Sprintf("pools=%d/reads=%s", pools, reads), func(b *testing.B) {
-				w := w
-				w.env = append(w.env, "BENCHMARK_READS="+reads)
+				env := w.Env
+				defer func() { w.Env = env }()
+				w.Env = append(slices.Clip(env), "BENCHMARK_READS="+reads)
 				w.reset(b)
 				for b.Loop() {
-					w.run(b, "plan", "-detailed-exitcode")
+					w.MustRun(b, "plan", "-detailed-exitcode")
 				}
 				w.report(b, b.N)
 			})
@@ -46,47 +48,41 @@ func BenchmarkApply(b *testing.B) {
 				b.StopTimer()
 				w = newWorkspace(b, pools)
 				b.StartTimer()
-				w.run(b, "apply", "-auto-approve")
+				w.MustRun(b, "apply", "-auto-approve")
 			}
 			w.report(b, 1)
 		})
 	}
 }
 
-// workspace is a directory in which the CLI runs the provider of the benchmarks.
+// workspace is a workspace in which the CLI runs the provider of the benchmarks.
 type workspace struct {
-	server         *emulator.Server
-	cli, directory string
-	env            []string
+	*acctest.Workspace
+
+	server *emulator.Server
 }
 
 func newWorkspace(b *testing.B, pools int) workspace {
 	b.Helper()
-	w := workspace{cli: terraformclitest.UnderTest(b), directory: b.TempDir()}
 	const token = "pul-benchmark"
-	var err error
-	w.server, err = emulator.New(emulator.Options{AccessToken: token, Latency: latency, SkipResponseValidation: true})
+	server, err := emulator.New(emulator.Options{AccessToken: token, Latency: latency, SkipResponseValidation: true})
 	if err != nil {
 		b.Fatal(err)
 	}
-	listener := httptest.NewServer(w.server)
+	listener := httptest.NewServer(server)
 	b.Cleanup(listener.Close)
-	w.env = []string{
-		"HOME=" + w.directory, "CHECKPOINT_DISABLE=1", "TF_CLI_CONFIG_FILE=" + filepath.Join(w.directory, "cli.tfrc"),
-		"PULUMI_HOME=" + w.directory, "PULUMI_BACKEND_URL=" + listener.URL, "PULUMI_ACCESS_TOKEN=" + token,
-	}
-	build := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-ldflags=-s -w",
-		"-o", filepath.Join(w.directory, "terraform-provider-pulumicloud"), "./provider")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := build.CombinedOutput(); err != nil {
-		b.Fatalf("building the provider: %v\n%s", err, output)
-	}
-	for name, content := range map[string]string{
-		"cli.tfrc": fmt.Sprintf(`provider_installation { dev_overrides { "pulumicloud/pulumicloud" = %q } }`, w.directory),
-		"main.tf": fmt.Sprintf(`
+	w := workspace{acctest.NewTestWorkspace(b, "PULUMI_BACKEND_URL="+listener.URL, "PULUMI_ACCESS_TOKEN="+token), server}
+	b.Setenv("CGO_ENABLED", "0")
+	binary, err := acctest.Build(b.Context(), w.Root, "internal/benchmark/provider", "-trimpath", "-ldflags=-s -w")
+	err = errors.Join(err,
+		os.Rename(binary, filepath.Join(w.Root, "terraform-provider-pulumicloud")),
+		// An override saves the CLI the checksum of the provider in each run.
+		os.WriteFile(filepath.Join(w.Root, "cli.tfrc"), fmt.Appendf(nil,
+			"provider_installation {\n  dev_overrides {\n    %q = %q\n  }\n}\n", acctest.Source, w.Root), 0o600),
+		w.Write("main.tf", fmt.Sprintf(`
 terraform {
   required_providers {
-    pulumicloud = { source = "pulumicloud/pulumicloud" }
+    pulumicloud = { source = %q }
   }
 }
 
@@ -99,22 +95,12 @@ resource "pulumicloud_agent_pool" "team" {
   name        = "team-${count.index}"
   description = "Runners of team ${count.index}"
 }
-`, pools),
-	} {
-		if err := os.WriteFile(filepath.Join(w.directory, name), []byte(content), 0o600); err != nil {
-			b.Fatal(err)
-		}
+`, acctest.Source, pools)),
+	)
+	if err != nil {
+		b.Fatal(err)
 	}
 	return w
-}
-
-func (w workspace) run(b *testing.B, args ...string) {
-	b.Helper()
-	command := exec.CommandContext(b.Context(), w.cli, args...)
-	command.Dir, command.Env = w.directory, w.env
-	if output, err := command.CombinedOutput(); err != nil {
-		b.Fatalf("%s: %v\n%s", args[0], err, output)
-	}
 }
 
 // reset discards the figures of earlier commands.
@@ -152,6 +138,6 @@ func (w workspace) report(b *testing.B, commands int) {
 
 // statusFiles returns the names of the files that provider processes have written. Only on Linux are there any.
 func (w workspace) statusFiles() []string {
-	files, _ := filepath.Glob(filepath.Join(w.directory, "*.status"))
+	files, _ := filepath.Glob(filepath.Join(w.Dir, "*.status"))
 	return files
 }

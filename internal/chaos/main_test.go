@@ -7,23 +7,17 @@ import (
 	"testing"
 )
 
-// TestMain keeps whoever runs the tests out of them, and makes the provider log all that it can.
+// TestMain keeps the user's settings out of the tests, and makes the provider log everything.
 func TestMain(m *testing.M) {
-	home, err := os.MkdirTemp("", "pulumi-home-")
-	if err != nil {
-		panic(err)
-	}
 	for name, value := range map[string]string{
-		"PULUMI_HOME": home, "PULUMI_CREDENTIALS_PATH": "", "PULUMI_ACCESS_TOKEN": "", "PULUMI_BACKEND_URL": "",
-		"PULUMI_DEFAULT_ORGANIZATION": "", "TF_LOG": "TRACE",
+		"PULUMI_HOME": "/nonexistent", "PULUMI_CREDENTIALS_PATH": "", "PULUMI_ACCESS_TOKEN": "", "PULUMI_BACKEND_URL": "",
+		"PULUMI_API": "", "PULUMI_DEFAULT_ORGANIZATION": "", "TF_LOG": "TRACE",
 	} {
 		if err := os.Setenv(name, value); err != nil {
 			panic(err)
 		}
 	}
-	// As the provider's main does. That it does, [TestInterruptedCLI] shows.
+	// The provider's main function does the same. See [TestAccInterruptedApply_sigint].
 	log.SetOutput(io.Discard)
-	code := m.Run()
-	_ = os.RemoveAll(home)
-	os.Exit(code)
+	os.Exit(m.Run())
 }

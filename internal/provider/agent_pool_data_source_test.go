@@ -105,7 +105,7 @@ func TestAgentPoolDataSource_ofAnotherOrganization(t *testing.T) {
 	pulumi.mustCreate(t, "acme", "runners", "acme's")
 	pulumi.mustCreate(t, "globex", "runners", "globex's")
 	p := dataSourceProvider(t, pulumi)
-	state, diagnostics := p.readDataSource(t, poolType, attributes{"organization": "globex", "name": "runners"})
+	state, diagnostics := p.ReadDataSource(t.Context(), poolType, attributes{"organization": "globex", "name": "runners"})
 	if len(diagnostics) > 0 {
 		t.Fatal(diagnosticsText(diagnostics))
 	}
@@ -119,7 +119,7 @@ func TestAgentPoolDataSource_neverSeen(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{Now: atNoon})
 	pool := pulumi.mustCreate(t, "acme", "runners", "")
-	state, diagnostics := dataSourceProvider(t, pulumi).readDataSource(t, poolType, attributes{"id": pool.ID})
+	state, diagnostics := dataSourceProvider(t, pulumi).ReadDataSource(t.Context(), poolType, attributes{"id": pool.ID})
 	if len(diagnostics) > 0 {
 		t.Fatal(diagnosticsText(diagnostics))
 	}
@@ -183,7 +183,7 @@ func TestAgentPoolDataSource_notFound(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, diagnostics := p.readDataSource(t, poolType, test.key)
+			_, diagnostics := p.ReadDataSource(t.Context(), poolType, test.key)
 			expectDiagnostic(t, diagnostics, diagnosticWanted{summary: "Agent pool not found", detail: test.detail})
 		})
 	}
@@ -201,7 +201,7 @@ func TestAgentPoolDataSource_deletedBetweenListAndDetail(t *testing.T) {
 		}
 		next.ServeHTTP(w, r)
 	})
-	_, diagnostics := dataSourceProvider(t, pulumi).readDataSource(t, poolType, attributes{"name": "runners"})
+	_, diagnostics := dataSourceProvider(t, pulumi).ReadDataSource(t.Context(), poolType, attributes{"name": "runners"})
 	expectDiagnostic(t, diagnostics, diagnosticWanted{
 		summary: "Agent pool not found", detail: []string{`read agent pool "runners" (` + pool.ID + ")", "deleted outside Terraform"},
 	})
@@ -250,7 +250,7 @@ func TestAgentPoolDataSource_brokenAnswers(t *testing.T) {
 			t.Parallel()
 			pulumi := startPulumiCloud(t, emulator.Options{})
 			pulumi.intercept(http.MethodGet, pools(test.list, test.detail))
-			_, diagnostics := dataSourceProvider(t, pulumi).readDataSource(t, poolType, test.key)
+			_, diagnostics := dataSourceProvider(t, pulumi).ReadDataSource(t.Context(), poolType, test.key)
 			expectDiagnostic(t, diagnostics, test.want)
 		})
 	}
@@ -285,7 +285,7 @@ func TestAgentPoolDataSource_oddAgents(t *testing.T) {
 			pulumi := startPulumiCloud(t, emulator.Options{})
 			pulumi.intercept(http.MethodGet, pools(
 				listOf(`{"id":"`+id1+`","name":"runners"}`), `{"id":"`+id1+`","name":"runners","agents":`+test.agents+`}`))
-			state, diagnostics := dataSourceProvider(t, pulumi).readDataSource(t, poolType, attributes{"id": id1})
+			state, diagnostics := dataSourceProvider(t, pulumi).ReadDataSource(t.Context(), poolType, attributes{"id": id1})
 			if len(diagnostics) > 0 {
 				t.Fatal(diagnosticsText(diagnostics))
 			}

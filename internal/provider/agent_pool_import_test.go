@@ -42,19 +42,19 @@ func TestAgentPool_importForms(t *testing.T) {
 			t.Run(fmt.Sprintf("%.15s by %s", name, form), func(t *testing.T) {
 				t.Parallel()
 				c := newCore(t, pulumi, attributes{"organization": "acme"})
-				imported, diagnostics := c.importPool(t, id, nil)
+				imported, diagnostics := c.Import(t.Context(), id)
 				expectNoError(t, diagnostics)
 				expectWarning(t, diagnostics, "Agent pool imported without its token", pool.ID, "only once", "token is null")
-				if organization, id := c.identityOf(t, imported); organization != "acme" || id != pool.ID {
+				if organization, id := identityOf(c, imported); organization != "acme" || id != pool.ID {
 					t.Errorf("identity %s/%s, want acme/%s", organization, id, pool.ID)
 				}
-				read := c.mustRefresh(t, imported)
-				plan := c.plan(t, read, attributes{"name": name, "description": "made in the console"})
-				expectNoError(t, plan.Diagnostics)
-				if !decode(t, c.pool, plan.PlannedState).Equal(read.values) || len(plan.RequiresReplace) > 0 {
+				read := c.MustRead(t, imported)
+				plan, diagnostics := c.Plan(t.Context(), read, attributes{"name": name, "description": "made in the console"})
+				expectNoError(t, diagnostics)
+				if !plan.Planned.Equal(read.Value) || len(plan.RequiresReplace) > 0 {
 					t.Error("the plan after the import is not empty")
 				}
-				if read.text(t, "token") != "" {
+				if read.Text("token") != "" {
 					t.Error("an imported pool has a token")
 				}
 			})
@@ -77,9 +77,9 @@ func TestAgentPool_importRequests(t *testing.T) {
 	} {
 		pulumi.ResetRequests()
 		c := newCore(t, pulumi, nil)
-		imported, diagnostics := c.importPool(t, test.id, nil)
+		imported, diagnostics := c.Import(t.Context(), test.id)
 		expectNoError(t, diagnostics)
-		c.mustRefresh(t, imported)
+		c.MustRead(t, imported)
 		if err := pulumi.expect(test.want...).check(); err != nil {
 			t.Errorf("%s: %v", test.form, err)
 		}
@@ -117,18 +117,18 @@ func TestAgentPool_importRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			imported, diagnostics := c.importPool(t, test.id, nil)
+			imported, diagnostics := c.Import(t.Context(), test.id)
 			expectError(t, diagnostics, test.title, test.texts...)
-			if imported.exists() {
+			if imported.Exists() {
 				t.Error("something was imported")
 			}
 		})
 	}
 	// The pool itself is asked for after the import, by the refresh. Terraform makes an error of a resource that is not
 	// there then.
-	imported, diagnostics := c.importPool(t, "acme/"+unknownID, nil)
+	imported, diagnostics := c.Import(t.Context(), "acme/"+unknownID)
 	expectNoError(t, diagnostics)
-	if c.mustRefresh(t, imported).exists() {
+	if c.MustRead(t, imported).Exists() {
 		t.Error("a pool that does not exist was imported")
 	}
 }
@@ -139,7 +139,7 @@ func TestAgentPool_importOfDuplicateNames(t *testing.T) {
 	pulumi.intercept(http.MethodGet, answer(http.StatusOK, jsonType, `{"agentPools":[
 		{"id":"00000000-0000-4000-8000-000000000001","name":"twins"},{"id":"00000000-0000-4000-8000-000000000002","name":"twins"}]}`))
 	c := newCore(t, pulumi, nil)
-	_, diagnostics := c.importPool(t, "acme/twins", nil)
+	_, diagnostics := c.Import(t.Context(), "acme/twins")
 	expectError(t, diagnostics, "Agent pool's name is ambiguous", `2 agent pools named "twins"`, "id")
 }
 
@@ -161,14 +161,14 @@ func TestAgentPool_importByIdentity(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			imported, diagnostics := c.importPool(t, "", test.identity)
+			imported, diagnostics := c.ImportByIdentity(t.Context(), test.identity)
 			expectNoError(t, diagnostics)
 			expectWarning(t, diagnostics, "Agent pool imported without its token")
-			if organization, id := c.identityOf(t, imported); organization != test.organization || id != test.id {
+			if organization, id := identityOf(c, imported); organization != test.organization || id != test.id {
 				t.Errorf("identity %s/%s, want %s/%s", organization, id, test.organization, test.id)
 			}
-			if read := c.mustRefresh(t, imported); read.text(t, "name") != "runners" {
-				t.Errorf("the imported pool has the name %q", read.text(t, "name"))
+			if read := c.MustRead(t, imported); read.Text("name") != "runners" {
+				t.Errorf("the imported pool has the name %q", read.Text("name"))
 			}
 		})
 	}
@@ -181,9 +181,9 @@ func TestAgentPool_importByIdentity(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			imported, diagnostics := c.importPool(t, "", identity)
+			imported, diagnostics := c.ImportByIdentity(t.Context(), identity)
 			expectError(t, diagnostics, "Invalid import identity", "id")
-			if imported.exists() {
+			if imported.Exists() {
 				t.Error("something was imported")
 			}
 		})
@@ -196,9 +196,9 @@ func TestAgentPool_importWithoutADefaultOrganization(t *testing.T) {
 	pool := pulumi.mustCreate(t, "acme", "runners", "")
 	pulumi.SetDefaultOrganization("")
 	c := newCore(t, pulumi, nil)
-	_, diagnostics := c.importPool(t, pool.ID, nil)
+	_, diagnostics := c.Import(t.Context(), pool.ID)
 	expectError(t, diagnostics, "No organization", "PULUMI_DEFAULT_ORGANIZATION")
-	_, diagnostics = c.importPool(t, "acme/"+pool.ID, nil)
+	_, diagnostics = c.Import(t.Context(), "acme/"+pool.ID)
 	expectNoError(t, diagnostics)
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/querycheck/queryfilter"
 	"github.com/hashicorp/terraform-plugin-testing/tfversion"
 
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/acctest"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 )
 
@@ -26,28 +27,18 @@ type listedPool struct {
 	name             string
 	organization, id string
 	resource         *tftypes.Value
-	diagnostics      []*tfprotov6.Diagnostic
+	diagnostics      acctest.Diagnostics
 }
 
 // list runs a list block to its end.
-func (c *core) list(t *testing.T, config attributes, limit int64, includeResource bool) []listedPool {
+func list(t *testing.T, c *acctest.Resource, config attributes, limit int64, includeResource bool) []listedPool {
 	t.Helper()
-	schema := c.schemas.ListResourceSchemas[poolType]
-	stream, err := c.server.(tfprotov6.ListResourceServer).ListResource(t.Context(), &tfprotov6.ListResourceRequest{
-		TypeName: poolType, Config: blockValue(t, schema, config), Limit: limit, IncludeResource: includeResource,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	var listed []listedPool
-	for result := range stream.Results {
+	for _, result := range c.List(t.Context(), config, limit, includeResource) {
 		pool := listedPool{name: result.DisplayName, diagnostics: result.Diagnostics}
-		if result.Identity != nil {
-			pool.organization, pool.id = c.identityOf(t, instance{identity: result.Identity})
-		}
-		if result.Resource != nil {
-			value := decode(t, c.pool, result.Resource)
-			pool.resource = &value
+		pool.organization, pool.id = identityOf(c, result.Object)
+		if result.Object.Exists() {
+			pool.resource = &result.Object.Value
 		}
 		listed = append(listed, pool)
 	}
@@ -90,7 +81,7 @@ func TestAgentPoolList(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, with resources %t", name, includeResource), func(t *testing.T) {
 				t.Parallel()
 				c := newCore(t, pulumi, attributes{"organization": "acme"})
-				listed := c.list(t, test.config, test.limit, includeResource)
+				listed := list(t, c, test.config, test.limit, includeResource)
 				if got := names(listed); !slices.Equal(got, test.want) {
 					t.Errorf("listed %q, want %q", got, test.want)
 				}
@@ -108,15 +99,15 @@ func TestAgentPoolList(t *testing.T) {
 	t.Run("what is listed of a pool", func(t *testing.T) {
 		t.Parallel()
 		c := newCore(t, pulumi, nil)
-		listed := c.list(t, attributes{"organization": "globex"}, 100, true)
+		listed := list(t, c, attributes{"organization": "globex"}, 100, true)
 		if len(listed) != 1 || listed[0].organization != "globex" || listed[0].id != elsewhere.ID {
 			t.Fatalf("listed %+v, want %s", listed, elsewhere.ID)
 		}
 		// What the list says is what an import of the same pool finds.
-		imported, diagnostics := c.importPool(t, "globex/"+elsewhere.ID, nil)
+		imported, diagnostics := c.Import(t.Context(), "globex/"+elsewhere.ID)
 		expectNoError(t, diagnostics)
-		if read := c.mustRefresh(t, imported); !read.values.Equal(*listed[0].resource) {
-			t.Errorf("listed %s, imported %s", listed[0].resource, read.values)
+		if read := c.MustRead(t, imported); !read.Value.Equal(*listed[0].resource) {
+			t.Errorf("listed %s, imported %s", listed[0].resource, read.Value)
 		}
 	})
 }
@@ -129,7 +120,7 @@ func TestAgentPoolList_requests(t *testing.T) {
 	}
 	c := newCore(t, pulumi, attributes{"organization": "acme"})
 	for _, limit := range []int64{1, 100, 1000} {
-		if got, want := len(c.list(t, nil, limit, true)), int(min(limit, 250)); got != want {
+		if got, want := len(list(t, c, nil, limit, true)), int(min(limit, 250)); got != want {
 			t.Errorf("%d pools, want %d", got, want)
 		}
 	}
@@ -149,8 +140,8 @@ func TestAgentPoolList_stoppedEarly(t *testing.T) {
 	})
 	c := newCore(t, pulumi, attributes{"organization": "acme"})
 	for stop := 1; stop <= 3; stop++ {
-		stream, err := c.server.(tfprotov6.ListResourceServer).ListResource(t.Context(), &tfprotov6.ListResourceRequest{
-			TypeName: poolType, Config: blockValue(t, c.schemas.ListResourceSchemas[poolType], nil),
+		stream, err := c.Server.(tfprotov6.ListResourceServer).ListResource(t.Context(), &tfprotov6.ListResourceRequest{
+			TypeName: poolType, Config: blockValue(t, c.Schemas.ListResourceSchemas[poolType], nil),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -202,7 +193,7 @@ func TestAgentPoolList_failures(t *testing.T) {
 			pulumi := startPulumiCloud(t, emulator.Options{})
 			pulumi.intercept("", test.reply)
 			c := newCore(t, pulumi, attributes{"organization": "acme"}, fewRetries)
-			listed := c.list(t, nil, 100, true)
+			listed := list(t, c, nil, 100, true)
 			if len(listed) != 1 || listed[0].name != "" || listed[0].id != "" {
 				t.Fatalf("%d results, want an error alone", len(listed))
 			}
@@ -221,7 +212,7 @@ func TestAgentPoolList_warnings(t *testing.T) {
 		next.ServeHTTP(w, r)
 	})
 	c := newCore(t, pulumi, attributes{"organization": "acme"})
-	listed := c.list(t, nil, 1, true)
+	listed := list(t, c, nil, 1, true)
 	if len(listed) != 2 || listed[1].name != "runners" {
 		t.Fatalf("listed %q, want a warning and the pool", names(listed))
 	}
@@ -232,7 +223,7 @@ func TestAgentPoolList_warnings(t *testing.T) {
 func TestAgentPoolList_notConfigured(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
-	for name, c := range map[string]*core{
+	for name, c := range map[string]*acctest.Resource{
 		"not configured":   newUnconfiguredCore(t),
 		"not known yet":    newCore(t, pulumi, attributes{"access_token": tftypes.UnknownValue}),
 		"no organization":  newCore(t, pulumi, attributes{"organization": tftypes.UnknownValue}),
@@ -248,7 +239,7 @@ func TestAgentPoolList_notConfigured(t *testing.T) {
 			pulumi.SetDefaultOrganization("")
 			c, title = newCore(t, pulumi, nil), "No organization"
 		}
-		listed := c.list(t, nil, 100, false)
+		listed := list(t, c, nil, 100, false)
 		if len(listed) != 1 {
 			t.Fatalf("%s: %d results, want an error alone", name, len(listed))
 		}
@@ -272,9 +263,9 @@ func TestAgentPoolList_validation(t *testing.T) {
 		"another status":      {attributes{"status": "idle"}, "status"},
 		"no organization":     {attributes{"organization": ""}, "Empty name"},
 	} {
-		resp, err := c.server.(tfprotov6.ListResourceServer).ValidateListResourceConfig(t.Context(),
+		resp, err := c.Server.(tfprotov6.ListResourceServer).ValidateListResourceConfig(t.Context(),
 			&tfprotov6.ValidateListResourceConfigRequest{
-				TypeName: poolType, Config: blockValue(t, c.schemas.ListResourceSchemas[poolType], test.config),
+				TypeName: poolType, Config: blockValue(t, c.Schemas.ListResourceSchemas[poolType], test.config),
 			})
 		if err != nil {
 			t.Fatal(err)
@@ -351,25 +342,25 @@ func TestAccAgentPoolList_generatedConfiguration(t *testing.T) {
 	pulumi.mustCreate(t, "acme", "web", "Front end")
 	pulumi.mustCreate(t, "acme", "batch", "")
 	w := newWorkspace(t, pulumi.config(`organization = "acme"`, ""))
-	w.write(t, "pools.tfquery.hcl", "list \"pulumicloud_agent_pool\" \"all\" {\n  provider = pulumicloud\n}\n")
-	w.mustRun(t, "init")
+	mustDo(t, w.Write("pools.tfquery.hcl", "list \"pulumicloud_agent_pool\" \"all\" {\n  provider = pulumicloud\n}\n"))
+	w.MustRun(t, "init")
 	pulumi.ResetRequests()
-	if output := w.mustRun(t, "query", "-generate-config-out=generated.tf"); !strings.Contains(output, "web (Front end)") {
+	if output := w.MustRun(t, "query", "-generate-config-out=generated.tf"); !strings.Contains(output, "web (Front end)") {
 		t.Errorf("the query shows:\n%s", output)
 	}
 	expectRequests(t, pulumi, listRequest)
-	if _, err := os.Stat(filepath.Join(w.dir, "generated.tf")); err != nil {
+	if _, err := os.Stat(filepath.Join(w.Dir, "generated.tf")); err != nil {
 		t.Fatal(err)
 	}
-	output := w.mustRun(t, "plan")
+	output := w.MustRun(t, "plan")
 	if !strings.Contains(output, "2 to import, 0 to add, 0 to change, 0 to destroy") {
-		generated, _ := os.ReadFile(filepath.Join(w.dir, "generated.tf"))
+		generated, _ := os.ReadFile(filepath.Join(w.Dir, "generated.tf"))
 		t.Errorf("the plan is:\n%s\nof:\n%s", output, generated)
 	}
-	w.mustRun(t, "apply", "-auto-approve")
-	w.mustRun(t, "plan", "-detailed-exitcode")
+	w.MustRun(t, "apply", "-auto-approve")
+	w.MustRun(t, "plan", "-detailed-exitcode")
 	pulumi.intercept(http.MethodGet, answer(http.StatusForbidden, jsonType, pulumiError(403, "not for you")))
-	if status, output := w.run(t, "query"); status == 0 || !strings.Contains(output, "Permission denied") {
-		t.Errorf("a query that fails ends with status %d:\n%s", status, output)
+	if output, err := w.Run(t.Context(), "query"); err == nil || !strings.Contains(output, "Permission denied") {
+		t.Errorf("query does not report that permission was denied:\n%s", output)
 	}
 }

@@ -308,7 +308,7 @@ func TestAgentPool_updateSendsOnlyWhatChanges(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	c := newCore(t, pulumi, attributes{"organization": "acme"})
-	pool := c.mustApply(t, c.absent(), attributes{"name": "runners", "description": "first"})
+	pool := c.MustApply(t, c.Absent(), attributes{"name": "runners", "description": "first"})
 	for _, change := range []struct {
 		config attributes
 		body   string
@@ -320,7 +320,7 @@ func TestAgentPool_updateSendsOnlyWhatChanges(t *testing.T) {
 		{attributes{"name": "runners", "description": ""}, `{"description":""}`},
 	} {
 		pulumi.ResetRequests()
-		pool = c.mustApply(t, pool, change.config)
+		pool = c.MustApply(t, pool, change.config)
 		requests := pulumi.Requests()
 		if len(requests) != 1 || requests[0].Method != http.MethodPatch || requests[0].Body != change.body {
 			t.Errorf("%v: requests %+v, want one PATCH of %s", change.config, requests, change.body)
@@ -802,18 +802,18 @@ resource "pulumicloud_agent_pool" "globex" {
   name     = "runners"
 }
 `, pulumi.url, otherToken)))
-	w.mustRun(t, "init")
-	w.mustRun(t, "apply", "-auto-approve")
+	w.MustRun(t, "init")
+	w.MustRun(t, "apply", "-auto-approve")
 	pulumi.onlyPool(t, "acme")
 	pulumi.onlyPool(t, "globex")
 	pulumi.ResetRequests()
-	w.mustRun(t, "plan", "-detailed-exitcode")
+	w.MustRun(t, "plan", "-detailed-exitcode")
 	requests := pulumi.requested()
 	slices.Sort(requests)
 	if want := []string{listRequest, "GET /api/orgs/globex/agent-pools"}; !slices.Equal(requests, want) {
 		t.Errorf("requests of a plan: %q, want %q", requests, want)
 	}
-	w.mustRun(t, "destroy", "-auto-approve")
+	w.MustRun(t, "destroy", "-auto-approve")
 	if err := pulumi.noPools(nil); err != nil {
 		t.Error(err)
 	}
@@ -898,9 +898,9 @@ func TestAgentPool_createOntoATakenNameWhoseAnswerIsLost(t *testing.T) {
 	})
 	pulumi.intercept(http.MethodPost, loseAnswer)
 	c := newCore(t, pulumi, attributes{"organization": "acme"}, clock.option)
-	pool, diagnostics := c.apply(t.Context(), t, c.absent(), attributes{"name": "runners"})
+	pool, diagnostics := c.Apply(t.Context(), c.Absent(), attributes{"name": "runners"})
 	expectError(t, diagnostics, "Agent pool exists already", "terraform import ADDRESS acme/"+existing.ID)
-	if pool.exists() {
+	if pool.Exists() {
 		t.Error("the state holds a pool that was there before")
 	}
 }

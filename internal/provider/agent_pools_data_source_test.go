@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/acctest"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 )
 
@@ -29,10 +30,10 @@ var noon = time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
 func atNoon() time.Time { return noon }
 
 // dataSourceProvider is a provider that is configured for an emulator, with acme as the default organization.
-func dataSourceProvider(t *testing.T, pulumi pulumiCloud) providerUnderTest {
+func dataSourceProvider(t *testing.T, pulumi pulumiCloud) *acctest.Provider {
 	t.Helper()
 	p := serveProvider(t)
-	p.mustConfigure(t, attributes{
+	mustConfigure(t, p, attributes{
 		"api_url": pulumi.url, "access_token": accessToken, "organization": "acme", "max_retries": 0,
 	})
 	return p
@@ -133,7 +134,7 @@ func TestAgentPoolsDataSource_filters(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			state, diagnostics := p.readDataSource(t, agentPoolsType, test.filters)
+			state, diagnostics := p.ReadDataSource(t.Context(), agentPoolsType, test.filters)
 			if len(diagnostics) > 0 {
 				t.Fatal(diagnosticsText(diagnostics))
 			}
@@ -161,7 +162,7 @@ func TestAgentPoolsDataSource_filters(t *testing.T) {
 func TestAgentPoolsDataSource_organizationWithoutPools(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
-	state, diagnostics := dataSourceProvider(t, pulumi).readDataSource(t, agentPoolsType, nil)
+	state, diagnostics := dataSourceProvider(t, pulumi).ReadDataSource(t.Context(), agentPoolsType, nil)
 	if len(diagnostics) > 0 {
 		t.Fatal(diagnosticsText(diagnostics))
 	}
@@ -177,7 +178,7 @@ func TestAgentPoolsDataSource_organizationWithoutPools(t *testing.T) {
 func TestAgentPoolsDataSource_unknownOrganization(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
-	_, diagnostics := dataSourceProvider(t, pulumi).readDataSource(t, agentPoolsType, attributes{"organization": "initech"})
+	_, diagnostics := dataSourceProvider(t, pulumi).ReadDataSource(t.Context(), agentPoolsType, attributes{"organization": "initech"})
 	expectDiagnostic(t, diagnostics, diagnosticWanted{
 		summary: "Organization not found", detail: []string{`"initech"`, "list the agent pools"},
 	})
@@ -205,7 +206,7 @@ func TestAccAgentPoolsDataSource_refusedWhilePlanning(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, diagnostics := p.readDataSource(t, agentPoolsType, test.arguments)
+			_, diagnostics := p.ReadDataSource(t.Context(), agentPoolsType, test.arguments)
 			expectDiagnostic(t, diagnostics, test.want)
 		})
 	}
@@ -270,7 +271,7 @@ func TestAgentPoolsDataSource_brokenAnswers(t *testing.T) {
 			t.Parallel()
 			pulumi := startPulumiCloud(t, emulator.Options{})
 			pulumi.intercept(http.MethodGet, answer(test.status, test.mediaType, test.body))
-			_, diagnostics := dataSourceProvider(t, pulumi).readDataSource(t, agentPoolsType, nil)
+			_, diagnostics := dataSourceProvider(t, pulumi).ReadDataSource(t.Context(), agentPoolsType, nil)
 			expectDiagnostic(t, diagnostics, test.want)
 		})
 	}
@@ -347,7 +348,7 @@ func TestAgentPoolsDataSource_oddAnswers(t *testing.T) {
 			t.Parallel()
 			pulumi := startPulumiCloud(t, emulator.Options{})
 			pulumi.intercept(http.MethodGet, answer(http.StatusOK, jsonType, test.body))
-			state, diagnostics := dataSourceProvider(t, pulumi).readDataSource(t, agentPoolsType, test.filters)
+			state, diagnostics := dataSourceProvider(t, pulumi).ReadDataSource(t.Context(), agentPoolsType, test.filters)
 			if len(diagnostics) > 0 {
 				t.Fatal(diagnosticsText(diagnostics))
 			}
@@ -426,9 +427,9 @@ data "pulumicloud_agent_pool" "by_id" {
 data "pulumicloud_agent_pool" "by_name" {
   name = pulumicloud_agent_pool.test[1].name
 }`, "PULUMI_BACKEND_URL="+pulumi.url, "PULUMI_ACCESS_TOKEN="+accessToken)
-	workspace.mustRun(t, "init")
-	workspace.mustRun(t, "apply", "-auto-approve")
+	workspace.MustRun(t, "init")
+	workspace.MustRun(t, "apply", "-auto-approve")
 	pulumi.ResetRequests()
-	workspace.mustRun(t, "plan")
+	workspace.MustRun(t, "plan")
 	expectRequests(t, pulumi, listRequest, getRequest, getRequest)
 }

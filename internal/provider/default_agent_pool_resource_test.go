@@ -7,7 +7,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
@@ -16,6 +15,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/terraform"
 	"github.com/hashicorp/terraform-plugin-testing/tfversion"
 
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/acctest"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 )
 
@@ -158,22 +158,22 @@ func TestDefaultAgentPool_isReadFromTheListOfItsPools(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	c := newCore(t, pulumi, attributes{"organization": "acme"})
-	d := c.of(t, defaultPoolType)
-	one := c.mustApply(t, c.absent(), attributes{"name": "one"})
-	two := c.mustApply(t, c.absent(), attributes{"name": "two"})
-	setting := d.mustApply(t, d.absent(), attributes{"agent_pool_id": one.text(t, "id")})
+	d := c.Resource(defaultPoolType)
+	one := c.MustApply(t, c.Absent(), attributes{"name": "one"})
+	two := c.MustApply(t, c.Absent(), attributes{"name": "two"})
+	setting := d.MustApply(t, d.Absent(), attributes{"agent_pool_id": one.Text("id")})
 	pulumi.ResetRequests()
-	c.mustRefresh(t, one)
-	setting = d.mustRefresh(t, setting)
-	c.mustRefresh(t, two)
+	c.MustRead(t, one)
+	setting = d.MustRead(t, setting)
+	c.MustRead(t, two)
 	expectRequests(t, pulumi, listRequest)
-	if got := setting.text(t, "agent_pool_id"); got != one.text(t, "id") {
-		t.Errorf("the default is %q, want %q", got, one.text(t, "id"))
+	if got := setting.Text("agent_pool_id"); got != one.Text("id") {
+		t.Errorf("the default is %q, want %q", got, one.Text("id"))
 	}
 	// A write makes what was read before it old.
-	setting = d.mustApply(t, setting, attributes{"agent_pool_id": two.text(t, "id")})
-	if got := d.mustRefresh(t, setting).text(t, "agent_pool_id"); got != two.text(t, "id") {
-		t.Errorf("the default is %q, want %q", got, two.text(t, "id"))
+	setting = d.MustApply(t, setting, attributes{"agent_pool_id": two.Text("id")})
+	if got := d.MustRead(t, setting).Text("agent_pool_id"); got != two.Text("id") {
+		t.Errorf("the default is %q, want %q", got, two.Text("id"))
 	}
 	expectRequests(t, pulumi, setDefaultRequest, listRequest)
 }
@@ -182,33 +182,33 @@ func TestDefaultAgentPool_organization(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	inAcme, inGlobex := pulumi.mustCreate(t, "acme", "runners", ""), pulumi.mustCreate(t, "globex", "runners", "")
-	d := newCore(t, pulumi, nil).of(t, defaultPoolType)
+	d := newCore(t, pulumi, nil).Resource(defaultPoolType)
 
-	byUser := d.mustApply(t, d.absent(), attributes{"agent_pool_id": inAcme.ID})
-	if got := byUser.text(t, "organization"); got != "acme" {
+	byUser := d.MustApply(t, d.Absent(), attributes{"agent_pool_id": inAcme.ID})
+	if got := byUser.Text("organization"); got != "acme" {
 		t.Errorf("organization %q, want the user's default, acme", got)
 	}
 	pulumi.expectDefault(t, "acme", inAcme.ID)
-	plan := d.plan(t, byUser, attributes{"organization": "globex", "agent_pool_id": inGlobex.ID})
-	expectNoError(t, plan.Diagnostics)
+	plan, diagnostics := d.Plan(t.Context(), byUser, attributes{"organization": "globex", "agent_pool_id": inGlobex.ID})
+	expectNoError(t, diagnostics)
 	expectReplacement(t, plan, "organization")
-	other := newCore(t, pulumi, attributes{"organization": "globex"}).of(t, defaultPoolType)
-	plan = other.plan(t, byUser, attributes{"agent_pool_id": inAcme.ID})
-	expectNoError(t, plan.Diagnostics)
+	other := newCore(t, pulumi, attributes{"organization": "globex"}).Resource(defaultPoolType)
+	plan, diagnostics = other.Plan(t.Context(), byUser, attributes{"agent_pool_id": inAcme.ID})
+	expectNoError(t, diagnostics)
 	expectReplacement(t, plan, "organization")
 
-	byProvider := other.mustApply(t, other.absent(), attributes{"agent_pool_id": inGlobex.ID})
+	byProvider := other.MustApply(t, other.Absent(), attributes{"agent_pool_id": inGlobex.ID})
 	pulumi.expectDefault(t, "globex", inGlobex.ID)
-	gone, diagnostics := other.destroy(t, byProvider)
+	gone, diagnostics := other.Destroy(t.Context(), byProvider)
 	expectNoError(t, diagnostics)
-	if gone.exists() {
+	if gone.Exists() {
 		t.Error("the setting is still in the state")
 	}
 	pulumi.expectDefault(t, "globex", "")
 	pulumi.expectDefault(t, "acme", inAcme.ID)
 }
 
-func expectReplacement(t *testing.T, plan *tfprotov6.PlanResourceChangeResponse, attribute string) {
+func expectReplacement(t *testing.T, plan acctest.Change, attribute string) {
 	t.Helper()
 	if len(plan.RequiresReplace) != 1 || plan.RequiresReplace[0].String() != `AttributeName("`+attribute+`")` {
 		t.Errorf("replaced because of %v, want %s", plan.RequiresReplace, attribute)
@@ -219,21 +219,21 @@ func TestDefaultAgentPool_poolThatTheOrganizationLacks(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	existing, elsewhere := pulumi.mustCreate(t, "acme", "runners", ""), pulumi.mustCreate(t, "globex", "runners", "")
-	d := newCore(t, pulumi, attributes{"organization": "acme"}).of(t, defaultPoolType)
+	d := newCore(t, pulumi, attributes{"organization": "acme"}).Resource(defaultPoolType)
 	for name, id := range map[string]string{"no pool": unknownPoolID, "another organization's": elsewhere.ID} {
-		created, diagnostics := d.apply(t.Context(), t, d.absent(), attributes{"agent_pool_id": id})
+		created, diagnostics := d.Apply(t.Context(), d.Absent(), attributes{"agent_pool_id": id})
 		expectError(t, diagnostics, "Agent pool not found", `set the default agent pool of organization "acme"`, id)
-		if created.exists() {
+		if created.Exists() {
 			t.Errorf("%s: the state holds a setting that was refused", name)
 		}
 	}
 	pulumi.expectDefault(t, "acme", "")
-	setting := d.mustApply(t, d.absent(), attributes{"agent_pool_id": existing.ID})
+	setting := d.MustApply(t, d.Absent(), attributes{"agent_pool_id": existing.ID})
 	pulumi.ResetRequests()
-	kept, diagnostics := d.apply(t.Context(), t, setting, attributes{"agent_pool_id": elsewhere.ID})
+	kept, diagnostics := d.Apply(t.Context(), setting, attributes{"agent_pool_id": elsewhere.ID})
 	expectError(t, diagnostics, "Agent pool not found", elsewhere.ID)
 	expectRequests(t, pulumi, setDefaultRequest, getRequest)
-	if !kept.values.Equal(setting.values) {
+	if !kept.Value.Equal(setting.Value) {
 		t.Error("the state has changed")
 	}
 	pulumi.expectDefault(t, "acme", existing.ID)
@@ -243,24 +243,17 @@ func TestDefaultAgentPool_poolThatTheOrganizationLacks(t *testing.T) {
 func TestDefaultAgentPool_unknownPoolAtPlan(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
-	d := newCore(t, pulumi, attributes{"organization": "acme"}).of(t, defaultPoolType)
-	plan := d.plan(t, d.absent(), attributes{"agent_pool_id": tftypes.UnknownValue})
-	expectNoError(t, plan.Diagnostics)
-	expectError(t, d.validate(t, attributes{"agent_pool_id": ""}), "Empty name")
-	expectNoError(t, d.validate(t, attributes{"agent_pool_id": tftypes.UnknownValue}))
+	d := newCore(t, pulumi, attributes{"organization": "acme"}).Resource(defaultPoolType)
+	_, diagnostics := d.Plan(t.Context(), d.Absent(), attributes{"agent_pool_id": tftypes.UnknownValue})
+	expectNoError(t, diagnostics)
+	expectError(t, d.ValidateConfig(t.Context(), attributes{"agent_pool_id": ""}), "Empty name")
+	expectNoError(t, d.ValidateConfig(t.Context(), attributes{"agent_pool_id": tftypes.UnknownValue}))
 	expectRequests(t, pulumi)
 }
 
-func (c *core) expectOrganizationIdentity(t *testing.T, of instance, organization string) {
+func expectOrganizationIdentity(t *testing.T, c *acctest.Resource, of acctest.Object, organization string) {
 	t.Helper()
-	if of.identity == nil {
-		t.Fatal("there is no identity")
-	}
-	value, err := of.identity.IdentityData.Unmarshal(c.identity)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := text(t, value, "organization"); got != organization {
+	if got, _ := identityOf(c, of); got != organization {
 		t.Errorf("the identity is that of %q, want %q", got, organization)
 	}
 }
@@ -289,36 +282,36 @@ func TestDefaultAgentPool_identity(t *testing.T) {
 			t.Parallel()
 			pulumi := startPulumiCloud(t, emulator.Options{})
 			one, two := pulumi.mustCreate(t, "acme", "one", ""), pulumi.mustCreate(t, "acme", "two", "")
-			d := newCore(t, pulumi, attributes{"organization": "acme"}).of(t, defaultPoolType)
-			d.withoutIdentity = withoutIdentity
-			setting := d.mustApply(t, d.absent(), attributes{"agent_pool_id": one.ID})
-			d.expectOrganizationIdentity(t, setting, "acme")
-			d.expectOrganizationIdentity(t, d.mustRefresh(t, setting), "acme")
-			setting = d.mustApply(t, setting, attributes{"agent_pool_id": two.ID})
-			d.expectOrganizationIdentity(t, setting, "acme")
+			d := newCore(t, pulumi, attributes{"organization": "acme"}).Resource(defaultPoolType)
+			d.OmitIdentity = withoutIdentity
+			setting := d.MustApply(t, d.Absent(), attributes{"agent_pool_id": one.ID})
+			expectOrganizationIdentity(t, d, setting, "acme")
+			expectOrganizationIdentity(t, d, d.MustRead(t, setting), "acme")
+			setting = d.MustApply(t, setting, attributes{"agent_pool_id": two.ID})
+			expectOrganizationIdentity(t, d, setting, "acme")
 
 			stop := pulumi.intercept("", answer(http.StatusForbidden, jsonType, pulumiError(403, "no")))
-			kept, diagnostics := d.apply(t.Context(), t, setting, attributes{"agent_pool_id": one.ID})
+			kept, diagnostics := d.Apply(t.Context(), setting, attributes{"agent_pool_id": one.ID})
 			expectError(t, diagnostics, "Permission denied", "organization:update", `"acme"`)
-			d.expectOrganizationIdentity(t, kept, "acme")
-			_, diagnostics = d.destroy(t, setting)
+			expectOrganizationIdentity(t, d, kept, "acme")
+			_, diagnostics = d.Destroy(t.Context(), setting)
 			expectError(t, diagnostics, "Permission denied", "organization:update")
-			_, diagnostics = d.apply(t.Context(), t, d.absent(), attributes{"agent_pool_id": one.ID})
+			_, diagnostics = d.Apply(t.Context(), d.Absent(), attributes{"agent_pool_id": one.ID})
 			expectError(t, diagnostics, "Permission denied", "organization:update")
-			d = newCore(t, pulumi, attributes{"organization": "acme"}).of(t, defaultPoolType)
-			kept, diagnostics = d.refresh(t, setting)
+			d = newCore(t, pulumi, attributes{"organization": "acme"}).Resource(defaultPoolType)
+			kept, diagnostics = d.Read(t.Context(), setting)
 			expectError(t, diagnostics, "Permission denied", "agent_pool:read", "read the default agent pool")
-			d.expectOrganizationIdentity(t, kept, "acme")
+			expectOrganizationIdentity(t, d, kept, "acme")
 			stop()
 
 			mustDo(t, pulumi.SetDefaultAgentPool("acme", ""))
-			d = newCore(t, pulumi, attributes{"organization": "acme"}).of(t, defaultPoolType)
-			d.withoutIdentity = withoutIdentity
-			gone := d.mustRefresh(t, setting)
-			if gone.exists() {
+			d = newCore(t, pulumi, attributes{"organization": "acme"}).Resource(defaultPoolType)
+			d.OmitIdentity = withoutIdentity
+			gone := d.MustRead(t, setting)
+			if gone.Exists() {
 				t.Error("the setting is gone and still in the state")
 			}
-			d.expectOrganizationIdentity(t, gone, "acme")
+			expectOrganizationIdentity(t, d, gone, "acme")
 		})
 	}
 }
@@ -328,31 +321,34 @@ func TestDefaultAgentPool_import(t *testing.T) {
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	pool := pulumi.mustCreate(t, "globex", "runners", "")
 	mustDo(t, pulumi.SetDefaultAgentPool("globex", pool.ID))
-	d := newCore(t, pulumi, attributes{"organization": "acme"}).of(t, defaultPoolType)
+	d := newCore(t, pulumi, attributes{"organization": "acme"}).Resource(defaultPoolType)
 	byIdentity := attributes{"organization": "globex"}
 	for _, form := range []struct {
 		id       string
 		identity attributes
 	}{{id: "globex"}, {identity: byIdentity}} {
-		imported, diagnostics := d.importPool(t, form.id, form.identity)
+		imported, diagnostics := d.Import(t.Context(), form.id)
+		if form.id == "" {
+			imported, diagnostics = d.ImportByIdentity(t.Context(), form.identity)
+		}
 		expectNoError(t, diagnostics)
-		read := d.mustRefresh(t, imported)
-		d.expectOrganizationIdentity(t, read, "globex")
-		plan := d.plan(t, read, attributes{"organization": "globex", "agent_pool_id": pool.ID})
-		expectNoError(t, plan.Diagnostics)
-		if !decode(t, d.pool, plan.PlannedState).Equal(read.values) || len(plan.RequiresReplace) > 0 {
+		read := d.MustRead(t, imported)
+		expectOrganizationIdentity(t, d, read, "globex")
+		plan, diagnostics := d.Plan(t.Context(), read, attributes{"organization": "globex", "agent_pool_id": pool.ID})
+		expectNoError(t, diagnostics)
+		if !plan.Planned.Equal(read.Value) || len(plan.RequiresReplace) > 0 {
 			t.Error("the plan after the import is not empty")
 		}
 	}
 
-	hosted, diagnostics := d.importPool(t, "acme", nil)
+	hosted, diagnostics := d.Import(t.Context(), "acme")
 	expectNoError(t, diagnostics)
-	if d.mustRefresh(t, hosted).exists() {
+	if d.MustRead(t, hosted).Exists() {
 		t.Error("an organization with the Pulumi-hosted pool has a setting to import")
 	}
-	nowhere, diagnostics := d.importPool(t, "initech", nil)
+	nowhere, diagnostics := d.Import(t.Context(), "initech")
 	expectNoError(t, diagnostics)
-	_, diagnostics = d.refresh(t, nowhere)
+	_, diagnostics = d.Read(t.Context(), nowhere)
 	expectError(t, diagnostics, "Organization not found", `"initech"`)
 }
 
@@ -412,22 +408,22 @@ func TestDefaultAgentPool_failures(t *testing.T) {
 			t.Parallel()
 			pulumi := startPulumiCloud(t, emulator.Options{})
 			one, two := pulumi.mustCreate(t, "acme", "one", ""), pulumi.mustCreate(t, "acme", "two", "")
-			d := newCore(t, pulumi, attributes{"organization": "acme"}, fewRetries).of(t, defaultPoolType)
-			setting := d.mustApply(t, d.absent(), attributes{"agent_pool_id": one.ID})
+			d := newCore(t, pulumi, attributes{"organization": "acme"}, fewRetries).Resource(defaultPoolType)
+			setting := d.MustApply(t, d.Absent(), attributes{"agent_pool_id": one.ID})
 			pulumi.intercept("", test.reply)
-			kept, diagnostics := d.apply(t.Context(), t, setting, attributes{"agent_pool_id": two.ID})
+			kept, diagnostics := d.Apply(t.Context(), setting, attributes{"agent_pool_id": two.ID})
 			expectError(t, diagnostics, test.title, `set the default agent pool of organization "acme"`)
-			if !kept.values.Equal(setting.values) {
+			if !kept.Value.Equal(setting.Value) {
 				t.Error("the state has changed after an update that failed")
 			}
-			kept, diagnostics = d.destroy(t, setting)
+			kept, diagnostics = d.Destroy(t.Context(), setting)
 			expectError(t, diagnostics, test.title)
-			if !kept.exists() {
+			if !kept.Exists() {
 				t.Error("a setting that was not reset has left the state")
 			}
-			kept, diagnostics = d.refresh(t, setting)
+			kept, diagnostics = d.Read(t.Context(), setting)
 			expectError(t, diagnostics, test.title)
-			if !kept.values.Equal(setting.values) {
+			if !kept.Value.Equal(setting.Value) {
 				t.Error("the state has changed after a refresh that failed")
 			}
 			pulumi.expectDefault(t, "acme", one.ID)
@@ -439,24 +435,24 @@ func TestDefaultAgentPool_providerNotConfiguredYet(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	pool := pulumi.mustCreate(t, "acme", "runners", "")
-	d := newCore(t, pulumi, attributes{"organization": "acme"}).of(t, defaultPoolType)
-	setting := d.mustApply(t, d.absent(), attributes{"agent_pool_id": pool.ID})
+	d := newCore(t, pulumi, attributes{"organization": "acme"}).Resource(defaultPoolType)
+	setting := d.MustApply(t, d.Absent(), attributes{"agent_pool_id": pool.ID})
 	pulumi.ResetRequests()
-	d = newCore(t, pulumi, attributes{"access_token": tftypes.UnknownValue}).of(t, defaultPoolType)
-	plan := d.plan(t, setting, attributes{"agent_pool_id": pool.ID})
-	expectNoError(t, plan.Diagnostics)
+	d = newCore(t, pulumi, attributes{"access_token": tftypes.UnknownValue}).Resource(defaultPoolType)
+	plan, diagnostics := d.Plan(t.Context(), setting, attributes{"agent_pool_id": pool.ID})
+	expectNoError(t, diagnostics)
 	if len(plan.RequiresReplace) > 0 {
 		t.Error("the setting is to be replaced because the provider's configuration is not known yet")
 	}
-	refreshed, diagnostics := d.refresh(t, setting)
+	refreshed, diagnostics := d.Read(t.Context(), setting)
 	expectNoError(t, diagnostics)
 	expectWarning(t, diagnostics, "Provider configuration is not known yet", "was not refreshed")
-	if !refreshed.values.Equal(setting.values) {
+	if !refreshed.Value.Equal(setting.Value) {
 		t.Error("the state has changed without a request")
 	}
-	kept, diagnostics := d.destroy(t, setting)
+	kept, diagnostics := d.Destroy(t.Context(), setting)
 	expectError(t, diagnostics, "Provider configuration is not known yet")
-	if !kept.exists() {
+	if !kept.Exists() {
 		t.Error("a setting that was not reset has left the state")
 	}
 	expectRequests(t, pulumi)

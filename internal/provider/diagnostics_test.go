@@ -8,8 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
-
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/acctest"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/cloud"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 )
@@ -21,7 +20,7 @@ type poolOperation struct {
 	// did is how the error begins.
 	did string
 	// run works on a pool that is in the state, or makes another.
-	run func(t *testing.T, c *core, pool instance) (instance, []*tfprotov6.Diagnostic)
+	run func(t *testing.T, c *acctest.Resource, pool acctest.Object) (acctest.Object, acctest.Diagnostics)
 }
 
 // poolOperations are all that send a request of their own for a pool.
@@ -29,37 +28,37 @@ func poolOperations() []poolOperation {
 	return []poolOperation{
 		{
 			"create", "agent_pool:create", `Could not create agent pool "another" in organization "acme".`,
-			func(t *testing.T, c *core, _ instance) (instance, []*tfprotov6.Diagnostic) {
+			func(t *testing.T, c *acctest.Resource, _ acctest.Object) (acctest.Object, acctest.Diagnostics) {
 				t.Helper()
-				return c.apply(t.Context(), t, c.absent(), attributes{"name": "another"})
+				return c.Apply(t.Context(), c.Absent(), attributes{"name": "another"})
 			},
 		},
 		{
 			"read", "agent_pool:read", `Could not read agent pool "runners" (`,
-			func(t *testing.T, c *core, pool instance) (instance, []*tfprotov6.Diagnostic) {
+			func(t *testing.T, c *acctest.Resource, pool acctest.Object) (acctest.Object, acctest.Diagnostics) {
 				t.Helper()
-				return c.refresh(t, pool)
+				return c.Read(t.Context(), pool)
 			},
 		},
 		{
 			"update", "agent_pool:update", `Could not update agent pool "runners" (`,
-			func(t *testing.T, c *core, pool instance) (instance, []*tfprotov6.Diagnostic) {
+			func(t *testing.T, c *acctest.Resource, pool acctest.Object) (acctest.Object, acctest.Diagnostics) {
 				t.Helper()
-				return c.apply(t.Context(), t, pool, attributes{"name": "renamed"})
+				return c.Apply(t.Context(), pool, attributes{"name": "renamed"})
 			},
 		},
 		{
 			"delete", "agent_pool:delete", `Could not delete agent pool "runners" (`,
-			func(t *testing.T, c *core, pool instance) (instance, []*tfprotov6.Diagnostic) {
+			func(t *testing.T, c *acctest.Resource, pool acctest.Object) (acctest.Object, acctest.Diagnostics) {
 				t.Helper()
-				return c.destroy(t, pool)
+				return c.Destroy(t.Context(), pool)
 			},
 		},
 		{
 			"import by name", "agent_pool:read", `Could not find agent pool "runners" of organization "acme".`,
-			func(t *testing.T, c *core, pool instance) (instance, []*tfprotov6.Diagnostic) {
+			func(t *testing.T, c *acctest.Resource, pool acctest.Object) (acctest.Object, acctest.Diagnostics) {
 				t.Helper()
-				_, diagnostics := c.importPool(t, "acme/runners", nil)
+				_, diagnostics := c.Import(t.Context(), "acme/runners")
 				return pool, diagnostics
 			},
 		},
@@ -139,19 +138,19 @@ func (o poolOperation) fails(
 	t.Helper()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	c := newCore(t, pulumi, attributes{"organization": "acme"}, fewRetries)
-	pool := c.mustApply(t, c.absent(), attributes{"name": "runners"})
-	pool.private = nil // It is not new: reads do not wait for it to appear.
+	pool := c.MustApply(t, c.Absent(), attributes{"name": "runners"})
+	pool.Private = nil // It is not new: reads do not wait for it to appear.
 	want := pool
 	if o.name == "create" {
-		want = c.absent()
+		want = c.Absent()
 	}
 	pulumi.intercept("", reply)
 	after, diagnostics := o.run(t, c, pool)
 	expectError(t, diagnostics, title, append(texts, o.did)...)
-	if !after.values.Equal(want.values) {
+	if !after.Value.Equal(want.Value) {
 		t.Error("the state has changed")
 	}
-	if id := pulumi.onlyPool(t, "acme").ID; id != pool.text(t, "id") {
+	if id := pulumi.onlyPool(t, "acme").ID; id != pool.Text("id") {
 		t.Error("the pool has changed")
 	}
 }
@@ -253,9 +252,9 @@ func TestAgentPool_unknownOrganization(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	c := newCore(t, pulumi, attributes{"organization": "initech"})
-	pool, diagnostics := c.apply(t.Context(), t, c.absent(), attributes{"name": "runners"})
+	pool, diagnostics := c.Apply(t.Context(), c.Absent(), attributes{"name": "runners"})
 	expectError(t, diagnostics, "Organization not found", `"initech"`, "console's URL", "whose token this is")
-	if pool.exists() {
+	if pool.Exists() {
 		t.Error("the state holds a pool of an organization that does not exist")
 	}
 }
@@ -264,13 +263,13 @@ func TestAgentPool_goneAtUpdate(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	c := newCore(t, pulumi, attributes{"organization": "acme"})
-	pool := c.mustApply(t, c.absent(), attributes{"name": "runners"})
-	if err := pulumi.DeleteAgentPool("acme", pool.text(t, "id")); err != nil {
+	pool := c.MustApply(t, c.Absent(), attributes{"name": "runners"})
+	if err := pulumi.DeleteAgentPool("acme", pool.Text("id")); err != nil {
 		t.Fatal(err)
 	}
-	kept, diagnostics := c.apply(t.Context(), t, pool, attributes{"name": "renamed"})
-	expectError(t, diagnostics, "Agent pool not found", pool.text(t, "id"), "deleted outside Terraform", "A new plan")
-	if !kept.values.Equal(pool.values) {
+	kept, diagnostics := c.Apply(t.Context(), pool, attributes{"name": "renamed"})
+	expectError(t, diagnostics, "Agent pool not found", pool.Text("id"), "deleted outside Terraform", "A new plan")
+	if !kept.Value.Equal(pool.Value) {
 		t.Error("the state has changed")
 	}
 }
@@ -281,7 +280,7 @@ func TestAgentPool_takenNameThatCanNotBeLookedUp(t *testing.T) {
 	pulumi.mustCreate(t, "acme", "runners", "")
 	pulumi.intercept(http.MethodGet, answer(http.StatusForbidden, jsonType, pulumiError(403, "no")))
 	c := newCore(t, pulumi, attributes{"organization": "acme"})
-	_, diagnostics := c.apply(t.Context(), t, c.absent(), attributes{"name": "runners"})
+	_, diagnostics := c.Apply(t.Context(), c.Absent(), attributes{"name": "runners"})
 	expectError(t, diagnostics, "Agent pool exists already", "Choose another name, or import that pool")
 }
 
@@ -295,7 +294,7 @@ func TestAgentPool_errorsOfPulumiCloudAreToldInFull(t *testing.T) {
 		"documentationUrl": "https://www.pulumi.com/docs/self-hosted/",
 		"errors": [{"resource": "AgentPool", "attribute": "name", "errorType": "invalid", "customMessage": "too plain"}]
 	}`))
-	_, diagnostics := c.apply(t.Context(), t, c.absent(), attributes{"name": "runners"})
+	_, diagnostics := c.Apply(t.Context(), c.Absent(), attributes{"name": "runners"})
 	requests := pulumi.Requests()
 	expectError(t, diagnostics, "Request refused",
 		"Metadata object store endpoint is not configured",
@@ -311,7 +310,7 @@ func TestAgentPool_errorsRevealNoSecretAndCommandNoTerminal(t *testing.T) {
 	pulumi.intercept("", answer(http.StatusBadRequest, jsonType,
 		`{"code":400,"message":"Bad Request: token `+accessToken+` and `+poolToken+` \u001b[2J\u0007 gone"}`))
 	c := newCore(t, pulumi, attributes{"organization": "acme"})
-	_, diagnostics := c.apply(t.Context(), t, c.absent(), attributes{"name": "runners"})
+	_, diagnostics := c.Apply(t.Context(), c.Absent(), attributes{"name": "runners"})
 	expectError(t, diagnostics, "Request refused", "(redacted) and (redacted)")
 	for _, hidden := range []string{accessToken, poolToken, "\x1b", "\a"} {
 		if strings.Contains(diagnosticsText(diagnostics), hidden) {
@@ -341,7 +340,7 @@ func TestAgentPool_tooManyRequests(t *testing.T) {
 			t.Parallel()
 			pulumi := startPulumiCloud(t, emulator.Options{})
 			c := newCore(t, pulumi, attributes{"organization": "acme"})
-			pool := c.mustApply(t, c.absent(), attributes{"name": "runners"})
+			pool := c.MustApply(t, c.Absent(), attributes{"name": "runners"})
 			pulumi.intercept("", tooMany("3600"))
 			_, diagnostics := operation.run(t, c, pool)
 			expectError(t, diagnostics, "Too many requests", "asks to wait 1h0m0s")
@@ -350,7 +349,7 @@ func TestAgentPool_tooManyRequests(t *testing.T) {
 			t.Parallel()
 			pulumi := startPulumiCloud(t, emulator.Options{})
 			c := newCore(t, pulumi, attributes{"organization": "acme"})
-			pool := c.mustApply(t, c.absent(), attributes{"name": "runners"})
+			pool := c.MustApply(t, c.Absent(), attributes{"name": "runners"})
 			times := make(chan func(http.ResponseWriter, *http.Request, http.Handler), 2)
 			times <- tooMany("")
 			times <- tooMany(time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat)) // over already
@@ -383,7 +382,7 @@ func TestAgentPool_failuresThatPass(t *testing.T) {
 				t.Parallel()
 				pulumi := startPulumiCloud(t, emulator.Options{})
 				c := newCore(t, pulumi, attributes{"organization": "acme"})
-				pool := c.mustApply(t, c.absent(), attributes{"name": "runners"})
+				pool := c.MustApply(t, c.Absent(), attributes{"name": "runners"})
 				first := make(chan struct{}, 1)
 				first <- struct{}{}
 				pulumi.intercept("", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -396,13 +395,13 @@ func TestAgentPool_failuresThatPass(t *testing.T) {
 				})
 				after, diagnostics := operation.run(t, c, pool)
 				expectNoError(t, diagnostics)
-				if pools := pulumi.AgentPools("acme"); operation.name == "delete" && (len(pools) > 0 || after.exists()) {
+				if pools := pulumi.AgentPools("acme"); operation.name == "delete" && (len(pools) > 0 || after.Exists()) {
 					t.Error("the pool was not deleted")
 				}
-				if operation.name == "create" && !pulumi.TokenMatches("acme", after.text(t, "id"), after.text(t, "token")) {
+				if operation.name == "create" && !pulumi.TokenMatches("acme", after.Text("id"), after.Text("token")) {
 					t.Error("the state does not hold the token of the pool that was created")
 				}
-				if operation.name == "update" && after.text(t, "name") != "renamed" {
+				if operation.name == "update" && after.Text("name") != "renamed" {
 					t.Error("the state does not have the new name")
 				}
 			})

@@ -18,13 +18,11 @@ import (
 	"github.com/hashicorp/go-version"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclparse"
-	"github.com/hashicorp/terraform-exec/tfexec"
 	tfjson "github.com/hashicorp/terraform-json"
 
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/acctest"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator/oidctest"
-	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/terraformcli"
-	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/terraformcli/terraformclitest"
 )
 
 const (
@@ -44,27 +42,15 @@ func TestAccExamples(t *testing.T) {
 	t.Run("modules", cli.testModules)
 }
 
-// examplesCLI is a CLI that finds the provider, and no other, in a mirror.
-type examplesCLI struct{ configFile string }
+// examplesCLI runs examples with the provider that was built for them.
+type examplesCLI struct{ binary string }
 
 func newExamplesCLI(t *testing.T) examplesCLI {
 	t.Helper()
-	terraformclitest.UnderTest(t) // Without a CLI there is nothing to build for.
-	directory := t.TempDir()
-	binary, mirror := filepath.Join(directory, "terraform-provider-pulumicloud"), filepath.Join(directory, "mirror")
-	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", binary, "../..")
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the provider: %v\n%s", err, output)
-	}
-	// The version is one that the examples accept.
-	if err := terraformcli.FillMirror(mirror, providerSource, "0.1.0", binary); err != nil {
-		t.Fatal(err)
-	}
-	configFile := filepath.Join(directory, "cli.tfrc")
-	if err := os.WriteFile(configFile, []byte(terraformcli.InstallFromMirror(mirror)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return examplesCLI{configFile}
+	acctest.RequireCLI(t) // Without a CLI there is nothing to build for.
+	binary, err := acctest.Build(t.Context(), t.TempDir(), ".", "-buildvcs=false")
+	mustDo(t, err)
+	return examplesCLI{binary}
 }
 
 // testApply runs every example in an organization acme in which there is a pool named shared.
@@ -93,9 +79,7 @@ func (c examplesCLI) testApply(t *testing.T) {
 				}
 			}
 			adopted := workspace.manages(t, shared.ID)
-			if err := workspace.Destroy(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			workspace.MustRun(t, "destroy", "-auto-approve")
 			pools := pulumi.AgentPools("acme")
 			switch {
 			case adopted && len(pools) != 0:
@@ -122,9 +106,7 @@ func (c examplesCLI) testRotate(t *testing.T) {
 			workspace.apply(t)
 			before := pulumi.AgentPools("acme")
 			pulumi.ResetRequests()
-			if err := workspace.Apply(t.Context(), tfexec.Var("token_month=2026-12")); err != nil {
-				t.Fatal(err)
-			}
+			workspace.MustRun(t, "apply", "-auto-approve", "-var=token_month=2026-12")
 			expectWrites(t, pulumi.pulumiCloud, writes...)
 			if after := pulumi.AgentPools("acme"); len(after) != 1 || after[0].ID == before[0].ID {
 				t.Errorf("after rotation there is %+v, not just another pool", after)
@@ -147,18 +129,14 @@ func (c examplesCLI) testEncryptedToken(t *testing.T) {
 	}
 	pulumi := startExamplesCloud(t)
 	workspace := c.workspace(t, pulumi, "encrypted-token")
-	if err := workspace.Apply(t.Context(), tfexec.Var(fmt.Sprintf("token_recipients=[%q]", key.Recipient()))); err != nil {
-		t.Fatal(err)
-	}
+	workspace.MustRun(t, "apply", "-auto-approve", fmt.Sprintf("-var=token_recipients=[%q]", key.Recipient()))
 	pool := workspace.attributes(t, "pulumicloud_agent_pool.example")
 	encrypted, _ := pool["encrypted_token"].(string)
 	for name, content := range map[string]string{"token.age": encrypted, "key.txt": key.String()} {
-		if err := workspace.files.WriteFile(name, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		mustDo(t, workspace.Write(name, content))
 	}
 	runner := exec.CommandContext(t.Context(), "sh", "with-agent-token.sh", "sh", "-c", `printf %s "$PULUMI_AGENT_TOKEN"`)
-	runner.Dir = workspace.files.Name()
+	runner.Dir = workspace.Dir
 	runner.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "AGENT_TOKEN_IDENTITY=key.txt", "AGENT_TOKEN_FILE=token.age",
 	}
@@ -183,10 +161,9 @@ func (c examplesCLI) testModules(t *testing.T) {
 			t.Parallel()
 			pulumi := startExamplesCloud(t)
 			workspace := c.workspace(t, pulumi, filepath.FromSlash(module))
-			skipUnless(t, workspace.Terraform, ">= 1.8") // OpenTofu mocks providers from 1.8 on, Terraform from 1.7 on.
-			var report strings.Builder
-			if err := workspace.Test(t.Context(), &report); err != nil {
-				t.Errorf("%v\n%s", err, report.String())
+			skipUnless(t, ">= 1.8") // OpenTofu mocks providers from 1.8 on, Terraform from 1.7 on.
+			if _, err := workspace.Run(t.Context(), "test"); err != nil {
+				t.Error(err)
 			}
 			if len(pulumi.Requests()) == 0 {
 				t.Error("no test has reached the emulator")
@@ -201,13 +178,10 @@ func (c examplesCLI) testModules(t *testing.T) {
 // TestAccExamplesFormat covers all examples, also those that can't be run here.
 func TestAccExamplesFormat(t *testing.T) {
 	t.Parallel()
-	cli := newCLI(t, examplesDirectory, map[string]string{"TF_CLI_CONFIG_FILE": os.DevNull})
-	formatted, files, err := cli.FormatCheck(t.Context(), tfexec.Recursive(true))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !formatted {
-		t.Errorf("not formatted, run \"make fmt\": %s", strings.Join(files, ", "))
+	examples, err := filepath.Abs(examplesDirectory)
+	mustDo(t, err)
+	if output, err := acctest.NewTestWorkspace(t).Run(t.Context(), "fmt", "-check", "-recursive", examples); err != nil {
+		t.Errorf("not formatted, run \"make fmt\": %s", output)
 	}
 }
 
@@ -317,97 +291,53 @@ func isKeyless(t *testing.T, directory string) bool {
 	})
 }
 
-// newCLI returns the CLI under test, working in a directory, with no environment but this.
-func newCLI(t *testing.T, directory string, environment map[string]string) *tfexec.Terraform {
-	t.Helper()
-	cli, err := tfexec.NewTerraform(directory, terraformclitest.UnderTest(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cli.SetEnv(environment); err != nil {
-		t.Fatal(err)
-	}
-	return cli
-}
-
 // skipUnless skips where the CLI's version is not among those required.
-func skipUnless(t *testing.T, cli *tfexec.Terraform, required string) {
+func skipUnless(t *testing.T, required string) {
 	t.Helper()
 	constraint, err := version.NewConstraint(required)
-	if err != nil {
-		t.Fatal(err)
-	}
-	found, _, err := cli.Version(t.Context(), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !constraint.Check(found.Core()) {
-		t.Skipf("requires version %s, and the CLI's is %s", required, found)
+	mustDo(t, err)
+	if product, found := cliVersion(t); !constraint.Check(found) {
+		t.Skipf("requires version %s, and the CLI is %s %s", required, product, found)
 	}
 }
 
 // exampleWorkspace is a copy of an example, in which the CLI works.
 type exampleWorkspace struct {
-	*tfexec.Terraform
+	*acctest.Workspace
 
-	files   *os.Root
 	example string
 }
 
 func (c examplesCLI) workspace(t *testing.T, pulumi examplesCloud, example string) exampleWorkspace {
 	t.Helper()
-	directory := t.TempDir()
-	if err := os.CopyFS(directory, os.DirFS(filepath.Join(examplesDirectory, example))); err != nil {
-		t.Fatal(err)
-	}
-	files, err := os.OpenRoot(directory)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = files.Close() })
-	imports, err := filepath.Glob(filepath.Join(directory, "import-*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range imports {
-		if err := os.Remove(file); err != nil {
-			t.Fatal(err)
-		}
-	}
 	credential, value := pulumi.credentials(isKeyless(t, example))
-	cli := newCLI(t, directory, map[string]string{
-		"TF_CLI_CONFIG_FILE": c.configFile,
-		"PULUMI_BACKEND_URL": pulumi.url,
-		"PULUMI_HOME":        directory,
-		credential:           value,
-	})
+	w := acctest.NewTestWorkspace(t, "PULUMI_BACKEND_URL="+pulumi.url, credential+"="+value)
+	// The version is one that the examples accept.
+	mustDo(t, os.CopyFS(w.Dir, os.DirFS(filepath.Join(examplesDirectory, example))), w.InstallProvider("0.1.0", c.binary))
+	imports, err := filepath.Glob(filepath.Join(w.Dir, "import-*"))
+	mustDo(t, err)
+	for _, file := range imports {
+		mustDo(t, os.Remove(file))
+	}
 	for _, terraform := range configurationBlocks(t, example, "terraform") {
 		if required := argument(terraform, "required_version"); required != nil {
 			value, diagnostics := required.Expr.Value(nil)
 			if diagnostics.HasErrors() {
 				t.Fatal(diagnostics)
 			}
-			skipUnless(t, cli, value.AsString())
+			skipUnless(t, value.AsString())
 		}
 	}
-	if err := cli.Init(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return exampleWorkspace{cli, files, example}
+	w.MustRun(t, "init")
+	return exampleWorkspace{w, example}
 }
 
 // apply applies what is there and expects that nothing is left to do then.
 func (w exampleWorkspace) apply(t *testing.T) {
 	t.Helper()
-	if err := w.Apply(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	left, err := w.Plan(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if left {
-		t.Error("the plan after apply is not empty")
+	w.MustRun(t, "apply", "-auto-approve")
+	if _, err := w.Run(t.Context(), "plan", "-detailed-exitcode"); err != nil {
+		t.Errorf("the plan after apply is not empty: %v", err)
 	}
 }
 
@@ -418,7 +348,7 @@ var exampleID = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 func (w exampleWorkspace) tryImport(t *testing.T, form string) {
 	t.Helper()
 	if form == "import-by-identity.tf" {
-		skipUnless(t, w.Terraform, ">= 1.12")
+		skipUnless(t, ">= 1.12")
 	}
 	text, err := os.ReadFile(filepath.Join(examplesDirectory, w.example, form))
 	if err != nil {
@@ -438,17 +368,11 @@ func (w exampleWorkspace) tryImport(t *testing.T, form string) {
 		}
 		return
 	}
-	if err := w.StateRm(t.Context(), address); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.files.WriteFile(form, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	w.MustRun(t, "state", "rm", address)
+	mustDo(t, w.Write(form, string(text)))
 	w.apply(t)
 	w.expectAttributes(t, address, before)
-	if err := w.files.Remove(form); err != nil {
-		t.Fatal(err)
-	}
+	mustDo(t, os.Remove(filepath.Join(w.Dir, form)))
 }
 
 func (w exampleWorkspace) importByCommand(t *testing.T, address string, command []string) {
@@ -456,12 +380,8 @@ func (w exampleWorkspace) importByCommand(t *testing.T, address string, command 
 	if len(command) != 4 || command[0] != "terraform" || command[1] != "import" || command[2] != address {
 		t.Fatalf("not an import of %s: %s", address, strings.Join(command, " "))
 	}
-	if err := w.StateRm(t.Context(), address); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Import(t.Context(), address, command[3]); err != nil {
-		t.Fatal(err)
-	}
+	w.MustRun(t, "state", "rm", address)
+	w.MustRun(t, "import", address, command[3])
 }
 
 // expectAttributes expects the state to say what it said before, but for the token, which no import brings.
@@ -478,11 +398,9 @@ func (w exampleWorkspace) expectAttributes(t *testing.T, address string, before 
 // manages tells whether a pool is in the state.
 func (w exampleWorkspace) manages(t *testing.T, id string) bool {
 	t.Helper()
-	state, err := w.Show(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return slices.ContainsFunc(state.Values.RootModule.Resources, func(resource *tfjson.StateResource) bool {
+	state, err := w.State(t.Context())
+	mustDo(t, err)
+	return slices.ContainsFunc(state.RootModule.Resources, func(resource *tfjson.StateResource) bool {
 		return resource.Type == "pulumicloud_agent_pool" && resource.Mode == tfjson.ManagedResourceMode &&
 			resource.AttributeValues["id"] == id
 	})
@@ -491,11 +409,9 @@ func (w exampleWorkspace) manages(t *testing.T, id string) bool {
 // attributes returns what the state says of a resource.
 func (w exampleWorkspace) attributes(t *testing.T, address string) map[string]any {
 	t.Helper()
-	state, err := w.Show(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, resource := range state.Values.RootModule.Resources {
+	state, err := w.State(t.Context())
+	mustDo(t, err)
+	for _, resource := range state.RootModule.Resources {
 		if resource.Address == address {
 			return resource.AttributeValues
 		}

@@ -10,8 +10,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
-	"github.com/hashicorp/terraform-plugin-go/tftypes"
 	"github.com/hashicorp/terraform-plugin-log/tflogtest"
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
@@ -31,28 +29,17 @@ func httpLogEntries(t *testing.T) (pulumi pulumiCloud, entries []map[string]any,
 		next.ServeHTTP(w, r)
 	})
 	p := serveProvider(t)
-	p.mustConfigure(t, attributes{"api_url": pulumi.url, "access_token": accessToken})
+	mustConfigure(t, p, attributes{"api_url": pulumi.url, "access_token": accessToken})
 
 	var log bytes.Buffer
-	pool := p.schema.ResourceSchemas[poolType].ValueType().(tftypes.Object)
-	planned := attributes{
-		"organization": "acme", "name": "runners", "description": "in the data centre", "force_destroy": false,
-		"id": tftypes.UnknownValue, "token": tftypes.UnknownValue,
-	}
-	config := attributes{"organization": "acme", "name": "runners", "description": "in the data centre"}
-	resp, err := p.ApplyResourceChange(tflogtest.RootLogger(t.Context(), &log), &tfprotov6.ApplyResourceChangeRequest{
-		TypeName:     poolType,
-		PriorState:   encode(t, tftypes.NewValue(pool, nil)),
-		PlannedState: encode(t, object(pool, planned)),
-		Config:       encode(t, object(pool, config)),
+	pools := p.Resource(poolType)
+	plan, diagnostics := pools.Plan(t.Context(), pools.Absent(), attributes{
+		"organization": "acme", "name": "runners", "description": "in the data centre",
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(resp.Diagnostics) > 0 {
-		t.Fatal(diagnosticsText(resp.Diagnostics))
-	}
-	token := plainValue(t, decode(t, pool, resp.NewState)).(map[string]any)["token"].(string)
+	expectNoError(t, diagnostics)
+	pool, diagnostics := pools.ApplyChange(tflogtest.RootLogger(t.Context(), &log), plan)
+	expectNoError(t, diagnostics)
+	token := pool.Text("token")
 	output = log.String()
 	for _, secret := range []string{accessToken, token} {
 		if strings.Contains(output, secret) {
@@ -184,14 +171,9 @@ func TestHTTPLogging_tokenOfAnyShape(t *testing.T) {
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	pulumi.intercept(http.MethodGet, answer(http.StatusOK, jsonType, `{"agentPools":[],"tokenValue":"opaque"}`))
 	p := serveProvider(t)
-	p.mustConfigure(t, attributes{"api_url": pulumi.url, "access_token": accessToken})
+	mustConfigure(t, p, attributes{"api_url": pulumi.url, "access_token": accessToken})
 	var log bytes.Buffer
-	_, err := p.ReadDataSource(tflogtest.RootLogger(t.Context(), &log), &tfprotov6.ReadDataSourceRequest{
-		TypeName: agentPoolsType, Config: blockValue(t, p.schema.DataSourceSchemas[agentPoolsType], attributes{"organization": "acme"}),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	p.ReadDataSource(tflogtest.RootLogger(t.Context(), &log), agentPoolsType, attributes{"organization": "acme"})
 	if output := log.String(); strings.Contains(output, "opaque") || !strings.Contains(output, "(redacted)") {
 		t.Error("the log shows a token's field, or no body at all")
 	}
@@ -202,14 +184,9 @@ func TestHTTPLogging_noAnswer(t *testing.T) {
 	t.Setenv("TF_LOG", "WARN")
 	pulumi := startPulumiCloud(t, emulator.Options{Faults: emulator.Faults{Drop: 1}})
 	p := serveProvider(t)
-	p.mustConfigure(t, attributes{"api_url": pulumi.url, "access_token": accessToken, "max_retries": 1})
+	mustConfigure(t, p, attributes{"api_url": pulumi.url, "access_token": accessToken, "max_retries": 1})
 	var log bytes.Buffer
-	_, err := p.ReadDataSource(tflogtest.RootLogger(t.Context(), &log), &tfprotov6.ReadDataSourceRequest{
-		TypeName: agentPoolsType, Config: blockValue(t, p.schema.DataSourceSchemas[agentPoolsType], attributes{"organization": "acme"}),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	p.ReadDataSource(tflogtest.RootLogger(t.Context(), &log), agentPoolsType, attributes{"organization": "acme"})
 	entries, err := tflogtest.MultilineJSONDecode(&log)
 	if err != nil {
 		t.Fatal(err)
@@ -238,7 +215,7 @@ func TestAccHTTPLogging_cli(t *testing.T) {
 data "pulumicloud_agent_pools" "all" {
   organization = "acme"
 }`, "PULUMI_BACKEND_URL="+pulumi.url, "PULUMI_ACCESS_TOKEN="+accessToken)
-	workspace.mustRun(t, "init")
+	workspace.MustRun(t, "init")
 	for name, test := range map[string]struct {
 		env            []string
 		answer, bodies bool
@@ -254,9 +231,9 @@ data "pulumicloud_agent_pools" "all" {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := workspace
-			w.env = append(slices.Clip(w.env), test.env...)
-			output := w.mustRun(t, "plan", "-lock=false")
+			w := *workspace
+			w.Env = append(slices.Clip(w.Env), test.env...)
+			output := w.MustRun(t, "plan", "-lock=false")
 			if got := strings.Contains(output, ": request answered: "); got != test.answer {
 				t.Errorf("requests are logged: %t, want %t", got, test.answer)
 			}

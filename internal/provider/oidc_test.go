@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/acctest"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator/oidctest"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/provider"
@@ -80,17 +80,21 @@ func (c trustingCloud) exchanges(t *testing.T) []map[string]any {
 	return asked
 }
 
+func providerBlock(c *acctest.Resource) tftypes.Object {
+	return c.Schemas.Provider.ValueType().(tftypes.Object)
+}
+
 // oidcValue is a provider block's oidc with these attributes.
 func oidcValue(block tftypes.Object, arguments attributes) tftypes.Value {
-	return object(block.AttributeTypes["oidc"].(tftypes.Object), arguments)
+	return arguments.Object(block.AttributeTypes["oidc"])
 }
 
 // newOIDCCore returns a core whose provider has these arguments in its oidc.
-func (c trustingCloud) newOIDCCore(t *testing.T, arguments attributes, options ...provider.Option) *core {
+func (c trustingCloud) newOIDCCore(t *testing.T, arguments attributes, options ...provider.Option) *acctest.Resource {
 	t.Helper()
 	of := newUnconfiguredCore(t, options...)
-	expectNoError(t, of.configure(t, attributes{
-		"api_url": c.url, "organization": "acme", "oidc": oidcValue(of.provider, arguments),
+	expectNoError(t, of.Configure(t.Context(), attributes{
+		"api_url": c.url, "organization": "acme", "oidc": oidcValue(providerBlock(of), arguments),
 	}))
 	return of
 }
@@ -138,13 +142,13 @@ resource "pulumicloud_agent_pool" "test" {
   name  = "runners-${count.index}"
 }
 `, pulumi.url, oidc), env...)
-			w.mustRun(t, "init")
-			w.mustRun(t, "validate")
-			w.mustRun(t, "plan")
+			w.MustRun(t, "init")
+			w.MustRun(t, "validate")
+			w.MustRun(t, "plan")
 			expectRequests(t, pulumi.pulumiCloud) // Nothing has to be asked yet.
-			w.mustRun(t, "apply", "-auto-approve")
+			w.MustRun(t, "apply", "-auto-approve")
 			expectRequests(t, pulumi.pulumiCloud, exchangeRequest, createRequest, createRequest, createRequest)
-			w.mustRun(t, "plan", "-detailed-exitcode")
+			w.MustRun(t, "plan", "-detailed-exitcode")
 			asked := pulumi.exchanges(t)
 			expectRequests(t, pulumi.pulumiCloud, exchangeRequest, listRequest)
 			want := map[string]any{
@@ -183,7 +187,7 @@ func TestOIDC_tokenTypes(t *testing.T) {
 			arguments := attributes{"token": pulumi.idToken(nil)}
 			maps.Copy(arguments, test.arguments)
 			c := pulumi.newOIDCCore(t, arguments)
-			c.mustApply(t, c.absent(), attributes{"name": "runners"})
+			c.MustApply(t, c.Absent(), attributes{"name": "runners"})
 			asked := pulumi.exchanges(t)
 			if len(asked) != 1 {
 				t.Fatalf("%d exchanges, want 1", len(asked))
@@ -240,19 +244,14 @@ func TestOIDC_validation(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			config := attributes{"oidc": oidcValue(c.provider, test.oidc)}
+			config := attributes{"oidc": oidcValue(providerBlock(c), test.oidc)}
 			maps.Copy(config, test.more)
-			resp, err := c.server.ValidateProviderConfig(t.Context(), &tfprotov6.ValidateProviderConfigRequest{
-				Config: encode(t, object(c.provider, config)),
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
+			diagnostics := c.Validate(t.Context(), config)
 			if test.texts == nil {
-				expectNoError(t, resp.Diagnostics)
+				expectNoError(t, diagnostics)
 				return
 			}
-			said := diagnosticsText(resp.Diagnostics)
+			said := diagnostics.String()
 			for _, text := range test.texts {
 				if !strings.Contains(said, text) {
 					t.Errorf("%q is not in:\n%s", text, said)
@@ -267,7 +266,7 @@ func TestOIDC_unknown(t *testing.T) {
 	t.Parallel()
 	pulumi := startTrustingCloud(t, nil)
 	stored := newCore(t, pulumi.pulumiCloud, attributes{"organization": "acme"})
-	pool := stored.mustApply(t, stored.absent(), attributes{"name": "runners"})
+	pool := stored.MustApply(t, stored.Absent(), attributes{"name": "runners"})
 	pulumi.ResetRequests()
 	for name, arguments := range map[string]func(tftypes.Object) attributes{
 		"oidc": func(block tftypes.Object) attributes {
@@ -283,19 +282,20 @@ func TestOIDC_unknown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newUnconfiguredCore(t)
-			config := arguments(c.provider)
+			config := arguments(providerBlock(c))
 			config["api_url"] = pulumi.url
-			expectNoError(t, c.configure(t, config))
-			expectNoError(t, c.plan(t, c.absent(), attributes{"name": "others"}).Diagnostics)
-			plan := c.plan(t, pool, attributes{"name": "renamed"})
-			expectNoError(t, plan.Diagnostics)
+			expectNoError(t, c.Configure(t.Context(), config))
+			_, diagnostics := c.Plan(t.Context(), c.Absent(), attributes{"name": "others"})
+			expectNoError(t, diagnostics)
+			plan, diagnostics := c.Plan(t.Context(), pool, attributes{"name": "renamed"})
+			expectNoError(t, diagnostics)
 			if len(plan.RequiresReplace) > 0 {
 				t.Error("a pool is to be replaced because the provider's configuration is not known yet")
 			}
-			refreshed, diagnostics := c.refresh(t, pool)
+			refreshed, diagnostics := c.Read(t.Context(), pool)
 			expectNoError(t, diagnostics)
 			expectWarning(t, diagnostics, "Provider configuration is not known yet", "oidc")
-			if !refreshed.values.Equal(pool.values) {
+			if !refreshed.Value.Equal(pool.Value) {
 				t.Error("the state has changed without a request")
 			}
 			expectRequests(t, pulumi.pulumiCloud)
@@ -307,8 +307,8 @@ func TestOIDC_noOrganization(t *testing.T) {
 	t.Parallel()
 	pulumi := startTrustingCloud(t, nil)
 	c := newUnconfiguredCore(t)
-	diagnostics := c.configure(t, attributes{
-		"api_url": pulumi.url, "oidc": oidcValue(c.provider, attributes{"token": pulumi.idToken(nil)}),
+	diagnostics := c.Configure(t.Context(), attributes{
+		"api_url": pulumi.url, "oidc": oidcValue(providerBlock(c), attributes{"token": pulumi.idToken(nil)}),
 	})
 	expectError(t, diagnostics, "No organization", "Set the provider's organization", "PULUMI_DEFAULT_ORGANIZATION")
 	expectRequests(t, pulumi.pulumiCloud)
@@ -322,17 +322,17 @@ func TestOIDC_renewedShortlyBeforeItExpires(t *testing.T) {
 	replace := func() { mustDo(t, os.WriteFile(file, []byte(pulumi.idToken(nil)), 0o600)) }
 	replace()
 	c := pulumi.newOIDCCore(t, attributes{"token_file": file, "expiration": "1h"}, clock.option)
-	pool := c.mustApply(t, c.absent(), attributes{"name": "runners"})
+	pool := c.MustApply(t, c.Absent(), attributes{"name": "runners"})
 	expectRequests(t, pulumi.pulumiCloud, exchangeRequest, createRequest)
 	clock.advance(58 * time.Minute)
-	pool = c.mustRefresh(t, pool)
+	pool = c.MustRead(t, pool)
 	expectRequests(t, pulumi.pulumiCloud, listRequest)
 	// The file has been replaced in the meantime: what it held at first has expired long ago.
 	replace()
 	clock.advance(90 * time.Second)
-	pool = c.mustApply(t, pool, attributes{"name": "renamed"})
+	pool = c.MustApply(t, pool, attributes{"name": "renamed"})
 	expectRequests(t, pulumi.pulumiCloud, exchangeRequest, updateRequest)
-	c.mustRefresh(t, pool)
+	c.MustRead(t, pool)
 	expectRequests(t, pulumi.pulumiCloud, listRequest)
 }
 
@@ -344,7 +344,7 @@ func TestOIDC_renewedWhenRefused(t *testing.T) {
 			t.Parallel()
 			pulumi := startTrustingCloud(t, nil)
 			c := pulumi.newOIDCCore(t, attributes{"token": pulumi.idToken(nil)})
-			pool := c.mustApply(t, c.absent(), attributes{"name": "runners"})
+			pool := c.MustApply(t, c.Absent(), attributes{"name": "runners"})
 			pulumi.RevokeAccessTokens()
 			pulumi.ResetRequests()
 			after, diagnostics := operation.run(t, c, pool)
@@ -355,11 +355,11 @@ func TestOIDC_renewedWhenRefused(t *testing.T) {
 			}
 			switch pools := pulumi.AgentPools("acme"); operation.name {
 			case "create":
-				if len(pools) != 2 || !pulumi.TokenMatches("acme", after.text(t, "id"), after.text(t, "token")) {
+				if len(pools) != 2 || !pulumi.TokenMatches("acme", after.Text("id"), after.Text("token")) {
 					t.Errorf("%d pools, want 2, and the token of the new one in the state", len(pools))
 				}
 			case "delete":
-				if len(pools) > 0 || after.exists() {
+				if len(pools) > 0 || after.Exists() {
 					t.Error("the pool was not deleted")
 				}
 			}
@@ -371,29 +371,24 @@ func TestOIDC_oneExchangeForAll(t *testing.T) {
 	t.Parallel()
 	pulumi := startTrustingCloud(t, nil)
 	c := pulumi.newOIDCCore(t, attributes{"token": pulumi.idToken(nil)})
-	requests := make([]*tfprotov6.ApplyResourceChangeRequest, 50)
-	for i := range requests {
-		config := attributes{"name": fmt.Sprintf("runners-%d", i)}
-		plan := c.plan(t, c.absent(), config)
-		expectNoError(t, plan.Diagnostics)
-		requests[i] = &tfprotov6.ApplyResourceChangeRequest{
-			TypeName: poolType, PriorState: encode(t, c.absent().values), PlannedState: plan.PlannedState,
-			Config: encode(t, object(c.pool, config)), PlannedPrivate: plan.PlannedPrivate,
-		}
+	plans := make([]acctest.Change, 50)
+	for i := range plans {
+		var diagnostics acctest.Diagnostics
+		plans[i], diagnostics = c.Plan(t.Context(), c.Absent(), attributes{"name": fmt.Sprintf("runners-%d", i)})
+		expectNoError(t, diagnostics)
 	}
 	expectRequests(t, pulumi.pulumiCloud)
 	var group sync.WaitGroup
-	for _, request := range requests {
+	for _, plan := range plans {
 		group.Go(func() {
-			resp, err := c.server.ApplyResourceChange(t.Context(), request)
-			if err != nil || len(resp.Diagnostics) > 0 {
-				t.Errorf("%v %s", err, diagnosticsText(resp.Diagnostics))
+			if _, diagnostics := c.ApplyChange(t.Context(), plan); len(diagnostics) > 0 {
+				t.Error(diagnostics)
 			}
 		})
 	}
 	group.Wait()
 	expectRequests(t, pulumi.pulumiCloud,
-		append([]string{exchangeRequest}, slices.Repeat([]string{createRequest}, len(requests))...)...)
+		append([]string{exchangeRequest}, slices.Repeat([]string{createRequest}, len(plans))...)...)
 }
 
 // oidcFailure is a reason for which no access token can be had.
@@ -507,8 +502,8 @@ func TestOIDC_failures(t *testing.T) {
 				t.Parallel()
 				pulumi := startTrustingCloud(t, nil)
 				stored := newCore(t, pulumi.pulumiCloud, attributes{"organization": "acme"})
-				pool := stored.mustApply(t, stored.absent(), attributes{"name": "runners"})
-				pool.private = nil
+				pool := stored.MustApply(t, stored.Absent(), attributes{"name": "runners"})
+				pool.Private = nil
 				if failure.reply != nil {
 					pulumi.intercept("", failure.reply)
 				}
@@ -518,9 +513,9 @@ func TestOIDC_failures(t *testing.T) {
 				expectError(t, diagnostics, failure.title, append([]string{operation.did}, failure.texts...)...)
 				want := pool
 				if operation.name == "create" {
-					want = c.absent()
+					want = c.Absent()
 				}
-				if !after.values.Equal(want.values) {
+				if !after.Value.Equal(want.Value) {
 					t.Error("the state has changed")
 				}
 				for _, request := range pulumi.requested() {
@@ -540,13 +535,13 @@ func TestOIDC_interruptedBeforeThereIsAnIDToken(t *testing.T) {
 	pulumi := startTrustingCloud(t, nil)
 	c := pulumi.newOIDCCore(t, attributes{})
 	github := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		c.stop(t)
+		stopProvider(t, c)
 		<-r.Context().Done()
 	}))
 	t.Cleanup(github.Close)
 	t.Setenv("ACTIONS_ID_TOKEN_REQUEST_URL", github.URL)
 	t.Setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "request-token")
-	_, diagnostics := c.apply(t.Context(), t, c.absent(), attributes{"name": "runners"})
+	_, diagnostics := c.Apply(t.Context(), c.Absent(), attributes{"name": "runners"})
 	expectError(t, diagnostics, "Interrupted", `create agent pool "runners"`)
 	expectRequests(t, pulumi.pulumiCloud)
 }
@@ -568,9 +563,9 @@ func TestOIDC_failureAfterALostCreate(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		})
 	})
-	after, diagnostics := c.apply(t.Context(), t, c.absent(), attributes{"name": "runners"})
+	after, diagnostics := c.Apply(t.Context(), c.Absent(), attributes{"name": "runners"})
 	expectError(t, diagnostics, "Agent pool may have been created", `create agent pool "runners"`, "Then: ", "no more tokens")
-	if after.exists() {
+	if after.Exists() {
 		t.Error("the state holds a pool that nobody has seen")
 	}
 	if n := pulumi.count(createRequest); n != 1 {
@@ -587,6 +582,6 @@ func TestOIDC_detailsOfARefusal(t *testing.T) {
 		"errors": [{"resource": "policy", "errorType": "missing"}]
 	}`))
 	c := pulumi.newOIDCCore(t, attributes{"token": pulumi.idToken(nil)})
-	_, diagnostics := c.apply(t.Context(), t, c.absent(), attributes{"name": "runners"})
+	_, diagnostics := c.Apply(t.Context(), c.Absent(), attributes{"name": "runners"})
 	expectError(t, diagnostics, "ID token refused", "See https://www.pulumi.com/docs/oidc/", "- policy: missing")
 }

@@ -21,150 +21,33 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/acctest"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/provider"
 )
 
-// providerUnderTest is the provider as a CLI sees it, without the CLI.
-type providerUnderTest struct {
-	tfprotov6.ProviderServer
-
-	schema *tfprotov6.GetProviderSchemaResponse
+func serveProvider(t *testing.T) *acctest.Provider {
+	t.Helper()
+	return acctest.NewProvider(t.Context(), provider.NewServer("test", impatient))
 }
 
-// attributes are the arguments of a block, as [tftypes.NewValue] takes them. Those that are left out are null.
-type attributes map[string]any
-
-func serveProvider(t *testing.T) providerUnderTest {
+// mustConfigure configures without a word from the provider.
+func mustConfigure(t *testing.T, p *acctest.Provider, arguments attributes) {
 	t.Helper()
-	server, err := factories()["pulumicloud"]()
-	if err != nil {
-		t.Fatal(err)
+	if diagnostics := p.Configure(t.Context(), arguments); len(diagnostics) > 0 {
+		t.Fatal(diagnostics)
 	}
-	schema, err := server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(schema.Diagnostics) > 0 {
-		t.Fatal(diagnosticsText(schema.Diagnostics))
-	}
-	return providerUnderTest{ProviderServer: server, schema: schema}
 }
 
 func blockValue(t *testing.T, schema *tfprotov6.Schema, arguments attributes) *tfprotov6.DynamicValue {
 	t.Helper()
-	return encode(t, object(schema.ValueType().(tftypes.Object), arguments))
-}
-
-// validate checks a provider block, as every command does first.
-func (p providerUnderTest) validate(t *testing.T, arguments attributes) []*tfprotov6.Diagnostic {
-	t.Helper()
-	resp, err := p.ValidateProviderConfig(t.Context(), &tfprotov6.ValidateProviderConfigRequest{
-		Config: blockValue(t, p.schema.Provider, arguments),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.Diagnostics
-}
-
-// configure validates a provider block and, if it is valid, configures the provider with it.
-func (p providerUnderTest) configure(t *testing.T, arguments attributes) []*tfprotov6.Diagnostic {
-	t.Helper()
-	diagnostics := p.validate(t, arguments)
-	if len(diagnostics) > 0 {
-		return diagnostics
-	}
-	resp, err := p.ConfigureProvider(t.Context(), &tfprotov6.ConfigureProviderRequest{
-		TerraformVersion: "1.11.4",
-		Config:           blockValue(t, p.schema.Provider, arguments),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.Diagnostics
-}
-
-// mustConfigure is configure without a word from the provider.
-func (p providerUnderTest) mustConfigure(t *testing.T, arguments attributes) {
-	t.Helper()
-	if diagnostics := p.configure(t, arguments); len(diagnostics) > 0 {
-		t.Fatal(diagnosticsText(diagnostics))
-	}
-}
-
-// readDataSource validates a data block and reads it. The attributes are in JSON's types, and nil if there were errors.
-func (p providerUnderTest) readDataSource(
-	t *testing.T, typeName string, arguments attributes,
-) (map[string]any, []*tfprotov6.Diagnostic) {
-	t.Helper()
-	schema := p.schema.DataSourceSchemas[typeName]
-	config := blockValue(t, schema, arguments)
-	valid, err := p.ValidateDataResourceConfig(t.Context(), &tfprotov6.ValidateDataResourceConfigRequest{
-		TypeName: typeName, Config: config,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(valid.Diagnostics) > 0 {
-		return nil, valid.Diagnostics
-	}
-	resp, err := p.ReadDataSource(t.Context(), &tfprotov6.ReadDataSourceRequest{TypeName: typeName, Config: config})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, diagnostic := range resp.Diagnostics {
-		if diagnostic.Severity == tfprotov6.DiagnosticSeverityError {
-			return nil, resp.Diagnostics
-		}
-	}
-	return plainValue(t, decode(t, schema.ValueType(), resp.State)).(map[string]any), resp.Diagnostics
-}
-
-// plainValue is a known value in JSON's types.
-func plainValue(t *testing.T, value tftypes.Value) any {
-	t.Helper()
-	into := func(target any) {
-		t.Helper()
-		if err := value.As(target); err != nil {
-			t.Fatal(err)
-		}
-	}
-	switch typ := value.Type(); {
-	case value.IsNull():
-		return nil
-	case typ.Is(tftypes.String):
-		var text string
-		into(&text)
-		return text
-	case typ.Is(tftypes.Bool):
-		var boolean bool
-		into(&boolean)
-		return boolean
-	case typ.Is(tftypes.List{}):
-		var list []tftypes.Value
-		into(&list)
-		plain := make([]any, 0, len(list))
-		for _, element := range list {
-			plain = append(plain, plainValue(t, element))
-		}
-		return plain
-	default:
-		var object map[string]tftypes.Value
-		into(&object)
-		plain := make(map[string]any, len(object))
-		for name, attribute := range object {
-			plain[name] = plainValue(t, attribute)
-		}
-		return plain
-	}
+	value, err := tfprotov6.NewDynamicValue(schema.ValueType(), arguments.Object(schema.ValueType()))
+	mustDo(t, err)
+	return &value
 }
 
 func diagnosticsText(diagnostics []*tfprotov6.Diagnostic) string {
-	var text strings.Builder
-	for _, d := range diagnostics {
-		fmt.Fprintf(&text, "%s %s: %s: %s\n", d.Severity, d.Attribute, d.Summary, d.Detail)
-	}
-	return text.String()
+	return acctest.Diagnostics(diagnostics).String()
 }
 
 // diagnosticWanted describes one diagnostic.
@@ -178,7 +61,7 @@ type diagnosticWanted struct {
 }
 
 // expectDiagnostic expects exactly one diagnostic.
-func expectDiagnostic(t *testing.T, got []*tfprotov6.Diagnostic, want diagnosticWanted) {
+func expectDiagnostic(t *testing.T, got acctest.Diagnostics, want diagnosticWanted) {
 	t.Helper()
 	if len(got) != 1 {
 		t.Fatalf("got %d diagnostics, want one %q:\n%s", len(got), want.summary, diagnosticsText(got))
@@ -380,11 +263,11 @@ func TestProviderConfig_sources(t *testing.T) {
 			}
 			before := len(server.seen())
 			p := serveProvider(t)
-			p.mustConfigure(t, test.provider)
+			mustConfigure(t, p, test.provider)
 			if got := server.seen()[before:]; len(got) > 0 {
 				t.Errorf("configuring asked for %v", got)
 			}
-			if _, diagnostics := p.readDataSource(t, "pulumicloud_agent_pools", test.dataSource); len(diagnostics) > 0 {
+			if _, diagnostics := p.ReadDataSource(t.Context(), "pulumicloud_agent_pools", test.dataSource); len(diagnostics) > 0 {
 				t.Fatal(diagnosticsText(diagnostics))
 			}
 			if diff := cmp.Diff(test.want, server.seen()[before:]); diff != "" {
@@ -431,8 +314,8 @@ func TestProviderConfig_credentialsFolders(t *testing.T) {
 				}
 			}
 			p := serveProvider(t)
-			p.mustConfigure(t, attributes{"organization": "acme"})
-			if _, diagnostics := p.readDataSource(t, "pulumicloud_agent_pools", nil); len(diagnostics) > 0 {
+			mustConfigure(t, p, attributes{"organization": "acme"})
+			if _, diagnostics := p.ReadDataSource(t.Context(), "pulumicloud_agent_pools", nil); len(diagnostics) > 0 {
 				t.Fatal(diagnosticsText(diagnostics))
 			}
 			seen := server.seen()
@@ -633,7 +516,7 @@ func TestProviderConfig_errors(t *testing.T) {
 			for name, value := range test.env {
 				t.Setenv(name, value)
 			}
-			got := serveProvider(t).configure(t, test.provider)
+			got := serveProvider(t).Configure(t.Context(), test.provider)
 			expectDiagnostic(t, got, test.want)
 			if strings.Contains(diagnosticsText(got), secret) {
 				t.Error("the diagnostic shows a secret")
@@ -647,12 +530,12 @@ func TestProviderConfig_garbledConfigFile(t *testing.T) {
 	server := newRecordingServer(t)
 	pulumiHome(t, map[string]string{"config.json": `{"backends":[`})
 	p := serveProvider(t)
-	p.mustConfigure(t, attributes{"api_url": server.URL, "access_token": accessToken})
-	_, diagnostics := p.readDataSource(t, "pulumicloud_agent_pools", attributes{"organization": "acme"})
+	mustConfigure(t, p, attributes{"api_url": server.URL, "access_token": accessToken})
+	_, diagnostics := p.ReadDataSource(t.Context(), "pulumicloud_agent_pools", attributes{"organization": "acme"})
 	if len(diagnostics) > 0 {
 		t.Fatal(diagnosticsText(diagnostics))
 	}
-	_, diagnostics = p.readDataSource(t, "pulumicloud_agent_pools", nil)
+	_, diagnostics = p.ReadDataSource(t.Context(), "pulumicloud_agent_pools", nil)
 	expectDiagnostic(t, diagnostics, diagnosticWanted{
 		summary: "Pulumi configuration file can't be used", attribute: "organization",
 		detail: []string{"config.json", "organization", "PULUMI_DEFAULT_ORGANIZATION"},
@@ -670,10 +553,10 @@ func TestProviderConfig_plainHTTPWarning(t *testing.T) {
 			p := serveProvider(t)
 			arguments := attributes{"api_url": address, "access_token": accessToken}
 			if !warns {
-				p.mustConfigure(t, arguments)
+				mustConfigure(t, p, arguments)
 				return
 			}
-			expectDiagnostic(t, p.configure(t, arguments), diagnosticWanted{
+			expectDiagnostic(t, p.Configure(t.Context(), arguments), diagnosticWanted{
 				warning: true, summary: "Access token travels in clear", attribute: "api_url", detail: []string{address, "https"},
 			})
 		})
@@ -686,10 +569,10 @@ func TestProviderConfig_readsNoFileAndMakesNoRequest(t *testing.T) {
 	pulumiHome(t, map[string]string{"credentials.json": "garbage", "config.json": "garbage"})
 	p := serveProvider(t) // asks for the schema
 	missing := filepath.Join(t.TempDir(), "missing.pem")
-	if diagnostics := p.validate(t, attributes{"ca_cert_file": missing}); len(diagnostics) > 0 {
+	if diagnostics := p.Validate(t.Context(), attributes{"ca_cert_file": missing}); len(diagnostics) > 0 {
 		t.Errorf("validation looked beyond the configuration: %s", diagnosticsText(diagnostics))
 	}
-	p.mustConfigure(t, attributes{"api_url": server.URL, "access_token": accessToken})
+	mustConfigure(t, p, attributes{"api_url": server.URL, "access_token": accessToken})
 	if seen := server.seen(); len(seen) > 0 {
 		t.Errorf("requests before any resource: %v", seen)
 	}
@@ -699,10 +582,10 @@ func TestProviderConfig_defaultOrganizationIsAskedForOnce(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	p := serveProvider(t)
-	p.mustConfigure(t, attributes{"api_url": pulumi.url, "access_token": accessToken})
+	mustConfigure(t, p, attributes{"api_url": pulumi.url, "access_token": accessToken})
 
 	const asked = "GET /api/user/organizations/default"
-	_, diagnostics := p.readDataSource(t, "pulumicloud_agent_pools", attributes{"organization": "globex"})
+	_, diagnostics := p.ReadDataSource(t.Context(), "pulumicloud_agent_pools", attributes{"organization": "globex"})
 	if len(diagnostics) > 0 {
 		t.Fatal(diagnosticsText(diagnostics))
 	}
@@ -712,7 +595,7 @@ func TestProviderConfig_defaultOrganizationIsAskedForOnce(t *testing.T) {
 	var readers sync.WaitGroup
 	for range 10 {
 		readers.Go(func() {
-			state, diagnostics := p.readDataSource(t, "pulumicloud_agent_pools", nil)
+			state, diagnostics := p.ReadDataSource(t.Context(), "pulumicloud_agent_pools", nil)
 			if len(diagnostics) > 0 || state["organization"] != "acme" {
 				t.Errorf("read %v\n%s", state, diagnosticsText(diagnostics))
 			}
@@ -740,8 +623,8 @@ func TestProviderConfig_noDefaultOrganization(t *testing.T) {
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	pulumi.SetDefaultOrganization("")
 	p := serveProvider(t)
-	p.mustConfigure(t, attributes{"api_url": pulumi.url, "access_token": accessToken})
-	_, diagnostics := p.readDataSource(t, "pulumicloud_agent_pools", nil)
+	mustConfigure(t, p, attributes{"api_url": pulumi.url, "access_token": accessToken})
+	_, diagnostics := p.ReadDataSource(t.Context(), "pulumicloud_agent_pools", nil)
 	expectDiagnostic(t, diagnostics, diagnosticWanted{
 		summary: "No organization", attribute: "organization",
 		detail: []string{"no default one", "PULUMI_DEFAULT_ORGANIZATION"},
@@ -752,12 +635,12 @@ func TestProviderConfig_userAgent(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	p := serveProvider(t)
-	p.mustConfigure(t, attributes{"api_url": pulumi.url, "access_token": accessToken, "organization": "acme"})
-	if _, diagnostics := p.readDataSource(t, "pulumicloud_agent_pools", nil); len(diagnostics) > 0 {
+	mustConfigure(t, p, attributes{"api_url": pulumi.url, "access_token": accessToken, "organization": "acme"})
+	if _, diagnostics := p.ReadDataSource(t.Context(), "pulumicloud_agent_pools", nil); len(diagnostics) > 0 {
 		t.Fatal(diagnosticsText(diagnostics))
 	}
 	agent := pulumi.Requests()[0].Header.Get("User-Agent")
-	if !strings.HasPrefix(agent, "terraform-provider-pulumicloud/test ") || !strings.HasSuffix(agent, " Terraform/1.11.4") {
+	if !strings.HasPrefix(agent, "terraform-provider-pulumicloud/test ") || !strings.HasSuffix(agent, " Terraform/1.14.0") {
 		t.Errorf("the User-Agent is %q, want both versions in it", agent)
 	}
 }
@@ -777,8 +660,8 @@ func TestProviderConfig_caCertFile(t *testing.T) {
 
 	arguments := attributes{"api_url": server.URL, "access_token": accessToken, "organization": "acme"}
 	p := serveProvider(t)
-	p.mustConfigure(t, arguments)
-	_, diagnostics := p.readDataSource(t, "pulumicloud_agent_pools", nil)
+	mustConfigure(t, p, arguments)
+	_, diagnostics := p.ReadDataSource(t.Context(), "pulumicloud_agent_pools", nil)
 	expectDiagnostic(t, diagnostics, diagnosticWanted{
 		summary: "Certificate not trusted", detail: []string{"ca_cert_file", "list the agent pools"},
 	})
@@ -787,14 +670,14 @@ func TestProviderConfig_caCertFile(t *testing.T) {
 	}
 
 	arguments["ca_cert_file"] = file
-	p.mustConfigure(t, arguments)
-	if _, diagnostics := p.readDataSource(t, "pulumicloud_agent_pools", nil); len(diagnostics) > 0 {
+	mustConfigure(t, p, arguments)
+	if _, diagnostics := p.ReadDataSource(t.Context(), "pulumicloud_agent_pools", nil); len(diagnostics) > 0 {
 		t.Error(diagnosticsText(diagnostics))
 	}
 
 	arguments["api_url"] = "https" + strings.TrimPrefix(pulumi.url, "http")
-	p.mustConfigure(t, arguments)
-	_, diagnostics = p.readDataSource(t, "pulumicloud_agent_pools", nil)
+	mustConfigure(t, p, arguments)
+	_, diagnostics = p.ReadDataSource(t.Context(), "pulumicloud_agent_pools", nil)
 	expectDiagnostic(t, diagnostics, diagnosticWanted{summary: "Server does not speak TLS", detail: []string{"plain HTTP"}})
 }
 
@@ -803,10 +686,10 @@ func TestProviderConfig_requestTimeout(t *testing.T) {
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	pulumi.intercept("", func(_ http.ResponseWriter, r *http.Request, _ http.Handler) { <-r.Context().Done() })
 	p := serveProvider(t)
-	p.mustConfigure(t, attributes{
+	mustConfigure(t, p, attributes{
 		"api_url": pulumi.url, "access_token": accessToken, "organization": "acme", "request_timeout": "50ms", "max_retries": 2,
 	})
-	_, diagnostics := p.readDataSource(t, "pulumicloud_agent_pools", nil)
+	_, diagnostics := p.ReadDataSource(t.Context(), "pulumicloud_agent_pools", nil)
 	expectDiagnostic(t, diagnostics, diagnosticWanted{
 		summary: "No answer in time", detail: []string{"within 50ms", "attempts: 3", "request_timeout"},
 	})
@@ -827,10 +710,10 @@ func TestProviderConfig_maxRetries(t *testing.T) {
 			t.Parallel()
 			pulumi := startPulumiCloud(t, emulator.Options{Faults: emulator.Faults{Error503: 1}})
 			p := serveProvider(t)
-			p.mustConfigure(t, attributes{
+			mustConfigure(t, p, attributes{
 				"api_url": pulumi.url, "access_token": accessToken, "organization": "acme", "max_retries": test.retries,
 			})
-			_, diagnostics := p.readDataSource(t, "pulumicloud_agent_pools", nil)
+			_, diagnostics := p.ReadDataSource(t.Context(), "pulumicloud_agent_pools", nil)
 			expectDiagnostic(t, diagnostics, diagnosticWanted{
 				summary: "Pulumi Cloud failed", detail: []string{fmt.Sprintf("attempts: %d", test.attempts)},
 			})
@@ -850,11 +733,11 @@ func TestProviderConfig_unknown(t *testing.T) {
 			arguments := attributes{"api_url": pulumi.url, "access_token": accessToken, "organization": "acme"}
 			arguments[attribute] = tftypes.UnknownValue
 			p := serveProvider(t)
-			p.mustConfigure(t, arguments)
+			mustConfigure(t, p, arguments)
 			for name, key := range map[string]attributes{
 				"pulumicloud_agent_pools": nil, "pulumicloud_agent_pool": {"name": "runners"},
 			} {
-				_, diagnostics := p.readDataSource(t, name, key)
+				_, diagnostics := p.ReadDataSource(t.Context(), name, key)
 				expectDiagnostic(t, diagnostics, diagnosticWanted{
 					summary: "Provider configuration is not known yet",
 					detail:  []string{"The provider's " + attribute + " depends on", "-target"},
@@ -871,10 +754,10 @@ func TestProviderConfig_unknownOrganization(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	p := serveProvider(t)
-	p.mustConfigure(t, attributes{"api_url": pulumi.url, "access_token": accessToken, "organization": tftypes.UnknownValue})
-	_, diagnostics := p.readDataSource(t, "pulumicloud_agent_pools", nil)
+	mustConfigure(t, p, attributes{"api_url": pulumi.url, "access_token": accessToken, "organization": tftypes.UnknownValue})
+	_, diagnostics := p.ReadDataSource(t.Context(), "pulumicloud_agent_pools", nil)
 	expectDiagnostic(t, diagnostics, diagnosticWanted{summary: "Organization is not known yet", attribute: "organization"})
-	state, diagnostics := p.readDataSource(t, "pulumicloud_agent_pools", attributes{"organization": "globex"})
+	state, diagnostics := p.ReadDataSource(t.Context(), "pulumicloud_agent_pools", attributes{"organization": "globex"})
 	if len(diagnostics) > 0 || state["organization"] != "globex" {
 		t.Errorf("read %v\n%s", state, diagnosticsText(diagnostics))
 	}
@@ -884,16 +767,16 @@ func TestProviderConfig_unknownOrganization(t *testing.T) {
 func TestProviderConfig_unknownIsDeferred(t *testing.T) {
 	t.Parallel()
 	p := serveProvider(t)
-	configured, err := p.ConfigureProvider(t.Context(), &tfprotov6.ConfigureProviderRequest{
-		Config:             blockValue(t, p.schema.Provider, attributes{"access_token": tftypes.UnknownValue}),
+	configured, err := p.Server.ConfigureProvider(t.Context(), &tfprotov6.ConfigureProviderRequest{
+		Config:             blockValue(t, p.Schemas.Provider, attributes{"access_token": tftypes.UnknownValue}),
 		ClientCapabilities: &tfprotov6.ConfigureProviderClientCapabilities{DeferralAllowed: true},
 	})
 	if err != nil || len(configured.Diagnostics) > 0 {
 		t.Fatal(err, diagnosticsText(configured.Diagnostics))
 	}
-	resp, err := p.ReadDataSource(t.Context(), &tfprotov6.ReadDataSourceRequest{
+	resp, err := p.Server.ReadDataSource(t.Context(), &tfprotov6.ReadDataSourceRequest{
 		TypeName:           "pulumicloud_agent_pools",
-		Config:             blockValue(t, p.schema.DataSourceSchemas["pulumicloud_agent_pools"], nil),
+		Config:             blockValue(t, p.Schemas.DataSourceSchemas["pulumicloud_agent_pools"], nil),
 		ClientCapabilities: &tfprotov6.ReadDataSourceClientCapabilities{DeferralAllowed: true},
 	})
 	if err != nil || len(resp.Diagnostics) > 0 {
@@ -975,8 +858,8 @@ func TestAccProviderConfig_proxyFromEnvironment(t *testing.T) {
 data "pulumicloud_agent_pools" "all" {
   organization = "acme"
 }`, "HTTP_PROXY="+proxy.URL, "PULUMI_BACKEND_URL=http://pulumi.invalid", "PULUMI_ACCESS_TOKEN="+accessToken)
-	workspace.mustRun(t, "init")
-	output := workspace.mustRun(t, "plan")
+	workspace.MustRun(t, "init")
+	output := workspace.MustRun(t, "plan")
 	if !strings.Contains(output, "Access token travels in clear") {
 		t.Errorf("the warning of plain HTTP did not reach the user:\n%s", output)
 	}

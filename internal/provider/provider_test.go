@@ -4,16 +4,68 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-version"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/acctest"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/cloud"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/provider"
 )
+
+// isProviderProcess reports whether a CLI has started this test program as the provider.
+func isProviderProcess() bool {
+	return strings.HasPrefix(filepath.Base(os.Args[0]), "terraform-provider-")
+}
+
+// serveAsProcess does what the provider's main function does, with retries that do not keep the tests waiting.
+func serveAsProcess() error { return provider.Serve("0.0.1", false, impatient) }
+
+// newWorkspace returns a workspace in which a CLI installs and starts this test program as the provider.
+func newWorkspace(t *testing.T, config string, env ...string) *acctest.Workspace {
+	t.Helper()
+	w := acctest.NewTestWorkspace(t, env...)
+	executable, err := os.Executable()
+	mustDo(t, err, w.InstallProvider("0.0.1", executable), w.Write("main.tf", config), w.Write("terraform.tf", `
+terraform {
+  required_providers {
+    pulumicloud = {
+      source = "`+acctest.Source+`"
+    }
+  }
+}
+`))
+	return w
+}
+
+// cliVersion returns the product, "Terraform" or "OpenTofu", and the version of the CLI to test with.
+func cliVersion(t *testing.T) (string, *version.Version) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), acctest.RequireCLI(t), "version")
+	command.Env = append(os.Environ(), "CHECKPOINT_DISABLE=1")
+	output, err := command.Output()
+	mustDo(t, err)
+	line, _, _ := strings.Cut(string(output), "\n")
+	product, number, _ := strings.Cut(line, " v")
+	found, err := version.NewVersion(number)
+	mustDo(t, err)
+	return product, found.Core()
+}
+
+// skipUnlessTerraform skips the test unless the CLI to test with is Terraform of at least the minimum version.
+func skipUnlessTerraform(t *testing.T, minimum *version.Version) {
+	t.Helper()
+	if product, found := cliVersion(t); product != "Terraform" || found.LessThan(minimum) {
+		t.Skipf("requires Terraform %s or later, and the CLI is %s %s", minimum, product, found)
+	}
+}
 
 const accessToken = "pul-0123456789abcdef0123456789abcdef01234567"
 
@@ -31,6 +83,10 @@ func TestMain(m *testing.M) {
 	}
 	if liveOrganization() == "" {
 		nobodys["PULUMI_ACCESS_TOKEN"], nobodys["PULUMI_BACKEND_URL"] = "", ""
+	}
+	// OpenTofu looks for providers in its own registry, so terraform-plugin-testing must offer this one there.
+	if strings.HasPrefix(filepath.Base(os.Getenv("TF_ACC_TERRAFORM_PATH")), "tofu") {
+		nobodys["TF_ACC_PROVIDER_HOST"], nobodys["TF_ACC_PROVIDER_NAMESPACE"] = "registry.opentofu.org", "hashicorp"
 	}
 	for name, value := range nobodys {
 		if err := os.Setenv(name, value); err != nil {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path"
 	"slices"
 	"strconv"
@@ -22,6 +24,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/acctest"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 )
 
@@ -192,7 +195,7 @@ func withoutTokenAttributes(content string, poolTokens []string) string {
 
 // secretsRun is a workspace whose every word is kept.
 type secretsRun struct {
-	workspace
+	*acctest.Workspace
 
 	printed map[string]string
 }
@@ -200,8 +203,12 @@ type secretsRun struct {
 // run runs the CLI, which has to end with that status and print these texts.
 func (r *secretsRun) run(t *testing.T, step string, status int, texts []string, arguments ...string) {
 	t.Helper()
-	got, output := r.workspace.run(t, arguments...)
+	output, err := r.Run(t.Context(), arguments...)
 	r.printed[step] = output
+	got := 0
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		got = exit.ExitCode()
+	}
 	if got != status {
 		t.Fatalf("%s: exit status %d, want %d (output withheld: it may hold secrets)", step, got, status)
 	}
@@ -218,7 +225,7 @@ func (r *secretsRun) run(t *testing.T, step string, status int, texts []string, 
 func (r *secretsRun) written(t *testing.T) map[string]string {
 	t.Helper()
 	files := map[string]string{}
-	root := os.DirFS(r.dir)
+	root := os.DirFS(r.Root)
 	err := fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
 		// The mirror's link leads to this test program.
 		if err != nil || !entry.Type().IsRegular() {
@@ -228,6 +235,7 @@ func (r *secretsRun) written(t *testing.T) map[string]string {
 		if err != nil {
 			return err
 		}
+		name = strings.TrimPrefix(name, "configuration/")
 		files[name] = string(content)
 		if path.Ext(name) != ".tfplan" {
 			return nil
@@ -297,7 +305,7 @@ data "pulumicloud_agent_pools" "all" {}
 		redacted = "(redacted)"
 	)
 	r := &secretsRun{printed: map[string]string{}}
-	r.workspace = newWorkspace(t, provider+first, "PULUMI_BACKEND_URL="+pulumi.url, "PULUMI_ACCESS_TOKEN="+accessToken,
+	r.Workspace = newWorkspace(t, provider+first, "PULUMI_BACKEND_URL="+pulumi.url, "PULUMI_ACCESS_TOKEN="+accessToken,
 		"TF_LOG=TRACE", "TF_LOG_PATH=terraform.log")
 	r.run(t, "init", 0, nil, "init")
 
@@ -307,12 +315,12 @@ data "pulumicloud_agent_pools" "all" {}
 	r.run(t, "apply", 0, []string{"1 added", redacted}, "apply", "-auto-approve")
 
 	tattler.answerNext(http.MethodPatch, http.StatusInternalServerError, jsonType, failure)
-	r.write(t, "main.tf", provider+renamed)
+	mustDo(t, r.Write("main.tf", provider+renamed))
 	r.run(t, "rename", 0, []string{`"@level"`, redacted}, "apply", "-auto-approve", "-json")
 
-	r.write(t, "main.tf", provider+renamed+taken)
+	mustDo(t, r.Write("main.tf", provider+renamed+taken))
 	r.run(t, "taken name", 1, []string{"Agent pool exists already", redacted}, "apply", "-auto-approve")
-	r.write(t, "main.tf", provider+renamed+second)
+	mustDo(t, r.Write("main.tf", provider+renamed+second))
 	tattler.answerNext(http.MethodPost, http.StatusTemporaryRedirect, htmlType, "<html>moved</html>")
 	r.run(t, "redirect", 1, []string{"Not an answer of Pulumi Cloud", redacted}, "apply", "-auto-approve")
 	tattler.answerNext(http.MethodGet, http.StatusForbidden, htmlType, "<html>sign in</html>")
@@ -323,10 +331,10 @@ data "pulumicloud_agent_pools" "all" {}
 	tattler.answerNext(http.MethodPost, http.StatusOK, jsonType, garbled)
 	r.run(t, "replacement", 0, []string{"1 added", "1 destroyed"}, "apply", "-auto-approve")
 
-	stranger := r.workspace
-	r.env = append(slices.Clip(r.env), "PULUMI_ACCESS_TOKEN=pul-ffffffffffffffffffffffffffffffffffffffff")
+	env := r.Env
+	r.Env = append(slices.Clip(env), "PULUMI_ACCESS_TOKEN=pul-ffffffffffffffffffffffffffffffffffffffff")
 	r.run(t, "wrong access token", 1, []string{"Access token refused", redacted}, "plan")
-	r.workspace = stranger
+	r.Env = env
 
 	for _, pool := range pulumi.AgentPools("acme") {
 		mustDo(t, pulumi.SetStackPool("acme", "web", pool.Name, pool.ID))
@@ -372,7 +380,7 @@ func TestAccSecrets_accessTokenInVariable(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
 	r := &secretsRun{printed: map[string]string{}}
-	r.workspace = newWorkspace(t, `
+	r.Workspace = newWorkspace(t, `
 variable "access_token" {
   type      = string
   sensitive = true
@@ -427,7 +435,7 @@ provider "pulumicloud" {
 	const redacted = "(redacted)"
 	idToken := pulumi.idToken(nil)
 	r := &secretsRun{printed: map[string]string{}}
-	r.workspace = newWorkspace(t, config("runners"), "PULUMI_BACKEND_URL="+pulumi.url, "TFC_WORKLOAD_IDENTITY_TOKEN="+idToken,
+	r.Workspace = newWorkspace(t, config("runners"), "PULUMI_BACKEND_URL="+pulumi.url, "TFC_WORKLOAD_IDENTITY_TOKEN="+idToken,
 		"TF_LOG=TRACE", "TF_LOG_PATH=terraform.log")
 	r.run(t, "init", 0, nil, "init")
 	r.run(t, "plan", 0, nil, "plan", "-out=create.tfplan")
@@ -437,7 +445,7 @@ provider "pulumicloud" {
 	r.run(t, "apply", 0, []string{"1 added", redacted}, "apply", "-auto-approve")
 	tattler.answerNext(http.MethodGet, http.StatusUnauthorized, jsonType, pulumiError(401, "no"))
 	r.run(t, "access token refused once", 0, []string{"No changes", redacted}, "plan")
-	r.write(t, "main.tf", config("renamed"))
+	mustDo(t, r.Write("main.tf", config("renamed")))
 	r.run(t, "rename", 0, []string{"1 changed", redacted}, "apply", "-auto-approve")
 	r.run(t, "show state", 0, []string{"encrypted_token", "BEGIN AGE ENCRYPTED FILE"}, "show", "-json")
 	tattler.loseNextCreate() // which the exchange is, for all that this one knows

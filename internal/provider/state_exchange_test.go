@@ -6,15 +6,15 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/acctest"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
-	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/terraformcli/terraformclitest"
 )
 
 // TestAccState_exchangedBetweenCLIs has the CLI under test write a state, the CLI in TEST_OTHER_CLI change it, and the
 // first CLI destroy it. Neither may plan a change that the configuration does not ask for, or lose a token.
 func TestAccState_exchangedBetweenCLIs(t *testing.T) {
 	t.Parallel()
-	terraformclitest.UnderTest(t)
+	acctest.RequireCLI(t)
 	other := os.Getenv("TEST_OTHER_CLI")
 	if other == "" {
 		t.Skip("TEST_OTHER_CLI is not set")
@@ -44,23 +44,23 @@ output "token" {
 `)
 	}
 	writer := newWorkspace(t, config("written"))
-	writer.mustRun(t, "init")
-	writer.mustRun(t, "apply", "-auto-approve")
+	writer.MustRun(t, "init")
+	writer.MustRun(t, "apply", "-auto-approve")
 	written := unreadableValues(t, writer)
 
-	reader := writer
-	reader.cli = other
-	reader.expectNoChanges(t, pulumi)
-	reader.write(t, "main.tf", config("changed"))
+	reader := *writer
+	reader.CLI = other
+	expectNoChanges(t, &reader, pulumi)
+	mustDo(t, reader.Write("main.tf", config("changed")))
 	pulumi.ResetRequests()
-	reader.mustRun(t, "apply", "-auto-approve")
+	reader.MustRun(t, "apply", "-auto-approve")
 	expectWrites(t, pulumi, "PATCH")
 
-	writer.expectNoChanges(t, pulumi)
+	expectNoChanges(t, writer, pulumi)
 	if !reflect.DeepEqual(unreadableValues(t, writer), written) {
 		t.Error("tokens or private states have changed") // The values are secret.
 	}
-	writer.mustRun(t, "destroy", "-auto-approve")
+	writer.MustRun(t, "destroy", "-auto-approve")
 	if err := pulumi.noPools(nil); err != nil {
 		t.Error(err)
 	}
@@ -68,20 +68,20 @@ output "token" {
 
 // expectNoChanges applies first, because Terraform 1.5 may plan an update that only changes how the state marks
 // sensitive values.
-func (w workspace) expectNoChanges(t *testing.T, pulumi pulumiCloud) {
+func expectNoChanges(t *testing.T, w *acctest.Workspace, pulumi pulumiCloud) {
 	t.Helper()
-	w.mustRun(t, "init")
+	w.MustRun(t, "init")
 	pulumi.ResetRequests()
-	w.mustRun(t, "apply", "-auto-approve")
+	w.MustRun(t, "apply", "-auto-approve")
 	expectWrites(t, pulumi)
-	w.mustRun(t, "plan", "-detailed-exitcode")
+	w.MustRun(t, "plan", "-detailed-exitcode")
 }
 
 // unreadable are the values in a state that no read returns.
 type unreadable struct{ Token, EncryptedToken, Private string }
 
 // unreadableValues returns these values of each agent pool by its name in the configuration.
-func unreadableValues(t *testing.T, w workspace) map[string]unreadable {
+func unreadableValues(t *testing.T, w *acctest.Workspace) map[string]unreadable {
 	t.Helper()
 	var state struct {
 		Resources []struct {
@@ -95,7 +95,7 @@ func unreadableValues(t *testing.T, w workspace) map[string]unreadable {
 			}
 		}
 	}
-	if err := json.Unmarshal([]byte(w.mustRun(t, "state", "pull")), &state); err != nil {
+	if err := json.Unmarshal([]byte(w.MustRun(t, "state", "pull")), &state); err != nil {
 		t.Fatal(err)
 	}
 	pools := map[string]unreadable{}

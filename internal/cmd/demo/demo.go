@@ -1,185 +1,152 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/hashicorp/go-hclog"
+	tfjson "github.com/hashicorp/terraform-json"
 
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/acctest"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 )
 
-// organization is the emulator's only one.
-const organization = "acme"
+const (
+	organization = "acme" // the emulator's default
+	example      = "examples/team-pools"
+	// version satisfies the constraint of the example. No release has build metadata.
+	version = "0.1.0+demo"
+)
 
-// demo is a workspace beside an emulated Pulumi Cloud.
+// demo is a workspace next to an emulated Pulumi Cloud.
 type demo struct {
-	workspace workspace
-	cliPath   string
-	cli       *cli
-	logger    hclog.Logger
+	*acctest.Workspace
 
-	cloud       *emulator.Server
-	closeServer func() error
-	backendURL  string
-	accessToken string
-
-	// created are the pools as the state first held them, and teams what the example's variable is now.
-	created map[string]agentPool
-	teams   map[string]team
-	// quote is what the CLI said in this step, where the user should see it.
-	quote string
-
-	stdout, stderr io.Writer
+	cloud  *emulator.Server
+	token  string
+	stdout io.Writer
+	// ids are the IDs of the agent pools by team.
+	ids map[string]string
 }
 
-func newDemo(ctx context.Context, w workspace, cliPath string, logger hclog.Logger) (*demo, error) {
-	d := &demo{workspace: w, cliPath: cliPath, logger: logger, accessToken: "pul-" + rand.Text()}
-	var err error
-	d.cloud, err = emulator.New(emulator.Options{
-		AccessToken:   d.accessToken,
-		Organizations: []string{organization},
-		Logger:        logger.Named("emulator"),
-	})
-	if err != nil {
-		return nil, err
-	}
-	if d.backendURL, d.closeServer, err = emulator.ServeLoopback(ctx, d.cloud, nil, logger); err != nil {
-		return nil, errors.Join(err, d.cloud.Close())
-	}
-	d.cli, err = newCLI(cliPath, w.configurationDir(), w.path("plan"), w.environment(d.backendURL, d.accessToken), logger)
-	if err != nil {
-		return nil, errors.Join(err, d.close())
-	}
-	return d, nil
+// useEmulator makes the provider send its requests to an emulator.
+func (d *demo) useEmulator(url string) {
+	d.Env = append(d.Env,
+		"PULUMI_BACKEND_URL="+url, "PULUMI_ACCESS_TOKEN="+d.token, "PULUMI_DEFAULT_ORGANIZATION="+organization)
 }
 
-// close stops the emulator. What -keep left is not its own.
-func (d *demo) close() error { return errors.Join(d.closeServer(), d.cloud.Close()) }
-
-// step is a part of the demo: what it proves, if it returns no error, in a line.
-type step struct {
-	name, proves string
-	run          func(context.Context) error
-}
-
-func (d *demo) prove(ctx context.Context) error {
-	started := time.Now()
-	version, err := d.cli.version(ctx)
-	if err != nil {
-		return fmt.Errorf("%w\n%s", err, &d.cli.stderr)
-	}
-	err = d.printf("%s %s applies %s to an emulated Pulumi Cloud\n\n", d.cli.name, version, example)
+// build builds and installs the provider, and copies the example.
+func (d *demo) build(ctx context.Context) error {
+	binary, err := acctest.Build(ctx, d.Root, ".", "-ldflags=-X main.version="+version)
 	if err != nil {
 		return err
 	}
-	for _, step := range d.steps() {
-		if err := d.runStep(ctx, step); err != nil {
+	// The folder may also have a user's state, which stays there.
+	files, err := filepath.Glob(filepath.Join(example, "*.tf"))
+	for _, file := range files {
+		content, readErr := os.ReadFile(file)
+		err = errors.Join(err, readErr, d.Write(filepath.Base(file), string(content)))
+	}
+	return errors.Join(err, d.InstallProvider(version, binary))
+}
+
+// setTeams sets the example's variable.
+func (d *demo) setTeams(teams ...string) error {
+	return d.Write("terraform.tfvars", "teams = {\n  "+strings.Join(teams, "\n  ")+"\n}\n")
+}
+
+// step is a command of the CLI.
+type step struct {
+	title   string
+	prepare func() error
+	args    []string
+	// wants is a text in the output, of an error if fails is true.
+	wants string
+	fails bool
+	// writes are the requests that write, with their statuses.
+	writes      []string
+	checkTokens bool
+}
+
+func (d *demo) run(ctx context.Context, s step) error {
+	fmt.Fprintf(d.stdout, "\n%s\n", s.title)
+	if s.prepare != nil {
+		if err := s.prepare(); err != nil {
 			return err
 		}
 	}
-	return d.printf("\nEverything was as expected (%.1fs).\n", time.Since(started).Seconds())
-}
-
-// runStep reports on the step. If it failed, what the CLI printed in it is needed to see why.
-func (d *demo) runStep(ctx context.Context, step step) error {
-	started := time.Now()
 	d.cloud.ResetRequests()
-	d.cli.transcript.Reset()
-	d.quote = ""
-	if err := d.printf("%-14s", step.name); err != nil {
+	output, err := d.Run(ctx, s.args...)
+	switch {
+	case ctx.Err() != nil:
+		return errors.New("interrupted")
+	case err != nil && !s.fails:
 		return err
+	case err == nil && s.fails, !strings.Contains(output, s.wants):
+		return fmt.Errorf("the output does not contain %q:\n%s", s.wants, output)
 	}
-	err := step.run(ctx)
-	elapsed := time.Since(started).Seconds()
-	if ctx.Err() != nil {
-		return errors.Join(context.Cause(ctx), d.printf("%5.1fs  interrupted\n", elapsed))
-	}
-	if err != nil {
-		reportErr := d.printf("%5.1fs  FAILED\n\n", elapsed)
-		_, transcriptErr := d.cli.transcript.WriteTo(d.stderr)
-		return errors.Join(fmt.Errorf("%s: %w", step.name, err), reportErr, transcriptErr)
-	}
-	if err := d.printf("%5.1fs  %s\n", elapsed, step.proves); err != nil || d.quote == "" {
-		return err
-	}
-	quote := strings.ReplaceAll("\n"+strings.TrimSpace(d.quote), "\n", "\n    | ")
-	return d.printf("%s\n\n", strings.ReplaceAll(quote, " \n", "\n"))
-}
+	fmt.Fprintf(d.stdout, "  $ %s %s\n%s", filepath.Base(d.CLI), strings.Join(s.args, " "), excerpt(output))
 
-func (d *demo) printf(format string, args ...any) error {
-	_, err := fmt.Fprintf(d.stdout, format, args...)
-	return err
-}
-
-// write is a request that may change something, as the emulator saw it.
-type write struct {
-	method, path string
-	forced       bool
-	status       int
-}
-
-func (w write) String() string {
-	return fmt.Sprintf("%s %s (forced: %t): %d", w.method, w.path, w.forced, w.status)
-}
-
-const poolsPath = "/api/orgs/" + organization + "/agent-pools"
-
-func poolPath(id string) string { return poolsPath + "/" + id }
-
-// expectWrites holds the requests since the step began, or since the log was reset, against those that should have been
-// made, in any order.
-func (d *demo) expectWrites(want ...write) error {
-	var got []write
+	var writes []string
 	for _, request := range d.cloud.Requests() {
+		url := url.URL{Path: request.Path, RawQuery: request.Query.Encode()}
+		fmt.Fprintf(d.stdout, "  > %s %s: %d\n", request.Method, &url, request.Status)
 		if request.Method != http.MethodGet {
-			got = append(got, write{
-				request.Method, request.Path, request.Query.Get("force") == "true", request.Status,
-			})
+			writes = append(writes, fmt.Sprintf("%s %d", request.Method, request.Status))
 		}
 	}
-	compare := func(a, b write) int { return cmp.Compare(a.String(), b.String()) }
-	slices.SortFunc(got, compare)
-	slices.SortFunc(want, compare)
-	if !slices.Equal(got, want) {
-		return fmt.Errorf("the requests that write are %v, want %v", got, want)
+	if !slices.Equal(writes, s.writes) {
+		return fmt.Errorf("the requests that write are %v, want %v", writes, s.writes)
+	}
+	if s.checkTokens {
+		return d.checkTokens(ctx)
 	}
 	return nil
 }
 
-// stackPool makes a request for a stack's deployment settings, as Pulumi does, and returns the pool that they name, or
-// "". A body changes them.
-func (d *demo) stackPool(ctx context.Context, method, body string) (poolID string, err error) {
-	url := d.backendURL + "/api/stacks/" + organization + "/website/production/deployments/settings"
-	request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+// important matches the lines of the CLI's output that the demo shows.
+var important = regexp.MustCompile(`^(pulumicloud\S+ \w+ complete|Plan:|No changes|\w+ complete!|\[|.*successfully initialized)`)
+
+// excerpt returns the important lines of an output, and everything from the first error on.
+func excerpt(output string) string {
+	var text strings.Builder
+	failed := false
+	for line := range strings.Lines(output) {
+		line = strings.TrimSpace(line)
+		failed = failed || strings.HasPrefix(line, "Error: ")
+		if line != "" && failed || important.MatchString(line) {
+			fmt.Fprintf(&text, "  %s\n", line)
+		}
+	}
+	return text.String()
+}
+
+// checkTokens checks that the state has the tokens of the agent pools, apart from the imported one.
+func (d *demo) checkTokens(ctx context.Context) error {
+	state, err := d.State(ctx)
 	if err != nil {
-		return "", err
+		return err
 	}
-	request.Header.Set("Authorization", "token "+d.accessToken)
-	request.Header.Set("Accept", "application/vnd.pulumi+9")
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("User-Agent", "demo")
-	request.Header.Set("X-Pulumi-Source", "provider")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return "", err
+	d.ids = make(map[string]string)
+	for _, resource := range state.RootModule.Resources {
+		team, _ := resource.Index.(string)
+		id, _ := resource.AttributeValues["id"].(string)
+		token, _ := resource.AttributeValues["token"].(string)
+		if resource.Mode != tfjson.ManagedResourceMode {
+			continue
+		}
+		if team != "legacy" && !d.cloud.TokenMatches(organization, id, token) {
+			return fmt.Errorf("the state does not have the token of team %s", team)
+		}
+		d.ids[team] = id
 	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("a stack's deployment settings: %s %s", method, response.Status)
-	}
-	var settings struct {
-		AgentPoolID string `json:"agentPoolID"`
-	}
-	err = json.NewDecoder(response.Body).Decode(&settings)
-	return settings.AgentPoolID, err
+	return nil
 }

@@ -2,98 +2,89 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/acctest"
 )
 
-// keep applies the example as it is to an emulator that goes on after the demo ended, and says how to go on.
+// keep applies the example to an emulator that outlives the demo, and prints how to continue.
 func (d *demo) keep(ctx context.Context) (err error) {
-	var process *os.Process
-	defer func() {
-		if err != nil && process != nil {
-			// It may have ended by itself, and if not, Wait reports the kill.
-			_ = process.Kill()
-			_, _ = process.Wait()
-		}
-	}()
-	err = d.runStep(ctx, step{
-		"keep", "The example is applied once more, to an emulator that goes on.",
-		func(ctx context.Context) (err error) {
-			process, err = d.applyToStay(ctx)
-			return err
-		},
-	})
+	process, url, err := d.startEmulator(ctx)
 	if err != nil {
 		return err
 	}
-	w := d.workspace
-	return d.printf(`
-To go on:
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, process.Kill())
+		}
+	}()
+	d.useEmulator(url)
+	script := filepath.Join(d.Root, "environment.sh")
+	err = errors.Join(
+		os.Remove(filepath.Join(d.Dir, "import.tf")),
+		os.Remove(filepath.Join(d.Dir, "terraform.tfvars")),
+		os.WriteFile(script, []byte(d.environment()), 0o600),
+		d.run(ctx, step{
+			title: "Apply the example again, to an emulator that keeps running.", args: []string{"apply", "-auto-approve"},
+		}),
+	)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(d.stdout, `
+To continue, start a shell and load the settings of the demo:
 
+    $SHELL
     . %s
-    cd %s
     %s plan
 
-To end it:
+To clean up, leave that shell, stop the emulator and delete the files:
 
+    exit
     kill %d
     rm -r %s
-`, shellQuote(w.environmentFile()), shellQuote(w.configurationDir()), shellQuote(d.cliPath),
-		process.Pid, shellQuote(w.root))
+`, quote(script), quote(d.CLI), process.Pid, quote(d.Root))
+	return err
 }
 
-// applyToStay returns the emulator, also when it fails after that was started.
-func (d *demo) applyToStay(ctx context.Context) (process *os.Process, err error) {
-	w := d.workspace
-	binary := w.path(executable("emulator"))
-	if _, err := w.goCommand(ctx, "build", "-o", binary, module+"/internal/cmd/emulator"); err != nil {
-		return nil, err
-	}
-	log, err := os.Create(w.path("emulator.log"))
+// startEmulator returns the process of an emulator, and its URL.
+func (d *demo) startEmulator(ctx context.Context) (*os.Process, string, error) {
+	binary, err := acctest.Build(ctx, d.Root, "internal/cmd/emulator")
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	defer func() { err = errors.Join(err, log.Close()) }()
-	// It must not end with ctx, which is done when the demo is.
-	command := exec.CommandContext(context.WithoutCancel(ctx), binary, "-listen", "127.0.0.1:0", "-organization", organization)
-	command.Env = append(os.Environ(), "PULUMI_ACCESS_TOKEN=")
-	command.Stderr = log
+	command := exec.CommandContext(context.WithoutCancel(ctx), binary, "-listen=127.0.0.1:0", "-token="+d.token)
 	stdout, err := command.StdoutPipe()
-	if err != nil {
-		return nil, err
+	if err = errors.Join(err, command.Start()); err != nil {
+		return nil, "", err
 	}
-	if err := command.Start(); err != nil {
-		return nil, err
-	}
-
-	// The emulator prints what a shell needs to reach it, which includes its token: it goes into a file.
-	variables := map[string]string{"PULUMI_BACKEND_URL": "", "PULUMI_ACCESS_TOKEN": ""}
+	// The emulator prints its URL once it listens.
 	lines := bufio.NewScanner(stdout)
-	for range len(variables) {
-		if !lines.Scan() {
-			printed, readErr := os.ReadFile(log.Name())
-			return command.Process, fmt.Errorf("the emulator did not start: %w\n%s",
-				errors.Join(cmp.Or(lines.Err(), io.ErrUnexpectedEOF), readErr), printed)
+	for lines.Scan() {
+		if url, ok := strings.CutPrefix(lines.Text(), "export PULUMI_BACKEND_URL="); ok {
+			return command.Process, url, nil
 		}
-		name, value, _ := strings.Cut(strings.TrimPrefix(lines.Text(), "export "), "=")
-		variables[name] = value
 	}
-	backendURL, accessToken := variables["PULUMI_BACKEND_URL"], variables["PULUMI_ACCESS_TOKEN"]
-	if err := w.writeEnvironmentFile(backendURL, accessToken); err != nil {
-		return command.Process, err
-	}
-	if err := os.Remove(w.variablesFile()); err != nil {
-		return command.Process, err
-	}
-	d.cli, err = newCLI(d.cliPath, w.configurationDir(), w.path("plan"), w.environment(backendURL, accessToken), d.logger)
-	if err != nil {
-		return command.Process, err
-	}
-	return command.Process, d.cli.apply(ctx)
+	return nil, "", errors.Join(errors.New("the emulator did not start"), command.Wait())
 }
+
+// environment returns a shell script that sets the variables of the workspace, and no others of Terraform and Pulumi.
+func (d *demo) environment() string {
+	script := "for name in $(env | grep -Eo '^(TF|TOFU|PULUMI)_[A-Za-z0-9_]*'); do unset \"$name\"; done\n"
+	for _, variable := range d.Env {
+		name, value, _ := strings.Cut(variable, "=")
+		if strings.HasPrefix(name, "PULUMI_") || name == "TF_CLI_CONFIG_FILE" {
+			script += fmt.Sprintf("export %s=%s\n", name, quote(value))
+		}
+	}
+	return script + "cd " + quote(d.Dir) + "\n"
+}
+
+// quote quotes a word for a shell.
+func quote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }

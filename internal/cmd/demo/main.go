@@ -1,99 +1,80 @@
-// Command demo applies a configuration to an emulated Pulumi Cloud with a real Terraform or OpenTofu, from "init" to
-// "destroy", and checks at each step what the CLI, the state and the emulator's request log say:
+// Command demo applies a configuration to an emulated Pulumi Cloud with a real Terraform or OpenTofu. Run it in the root
+// of the repository:
 //
 //	go run ./internal/cmd/demo
 //
-// It installs the provider, built from this module, from a mirror, as a user installs a published one. It needs no
-// account, reaches nothing but loopback, leaves nothing behind, and ends with 1 if a step differs from what it expects.
-// With -keep the configuration stays applied, to an emulator that goes on in the background.
+// It requires no account, and sends requests to loopback only. It fails if a result is not the expected one.
 package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"net/http/httptest"
 	"os"
 	"os/signal"
 	"syscall"
 
-	"github.com/hashicorp/go-hclog"
-
-	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/terraformcli"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/acctest"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 )
 
 func main() {
-	// A closed pipe or terminal must not end the demo before it has cleaned up.
-	ctx, stop := signal.NotifyContext(context.Background(),
-		os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	// The end of a pipe or of the terminal must not leave files behind.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	err := run(ctx, os.Args[1:], os.Stdout)
 	stop()
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(os.Stderr, "demo: interrupted")
-		os.Exit(1)
-	case err != nil:
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
-// run reports the steps on stdout. Stderr gets the log, and what the CLI printed if a step fails.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
-	var (
-		cliPath, logLevel string
-		keep              bool
-	)
+func run(ctx context.Context, args []string, stdout io.Writer) (err error) {
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
-	// Mistakes are returned, and printed once.
-	flags.SetOutput(io.Discard)
-	flags.StringVar(&cliPath, "cli", "", "`path` of Terraform or OpenTofu, or its name on PATH (default terraform, else tofu)")
-	flags.BoolVar(&keep, "keep", false, "leave the configuration applied and the emulator running")
-	flags.StringVar(&logLevel, "log-level", "warn", "trace, debug, info, warn, error or off")
+	cli := flags.String("cli", "", "`path` or name of Terraform or OpenTofu (default terraform or else tofu)")
+	keep := flags.Bool("keep", false, "leave the configuration applied and the emulator running")
 	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			flags.SetOutput(stderr)
-			flags.Usage()
-		}
 		return err
 	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	}
-	level := hclog.LevelFromString(logLevel)
-	if level == hclog.NoLevel {
-		return fmt.Errorf("unknown log level %q", logLevel)
-	}
-	if cliPath, err = terraformcli.Find(cliPath); err != nil {
-		return err
-	}
-
-	w, err := newWorkspace()
+	path, err := acctest.FindCLI(*cli)
 	if err != nil {
 		return err
 	}
-	kept := false
+	root, err := os.MkdirTemp("", "pulumicloud-demo-")
+	if err != nil {
+		return err
+	}
 	defer func() {
-		if !kept {
-			err = errors.Join(err, w.remove())
+		if err != nil || !*keep {
+			err = errors.Join(err, os.RemoveAll(root))
 		}
 	}()
-	d, err := newDemo(ctx, w, cliPath, hclog.New(&hclog.LoggerOptions{Name: "demo", Level: level, Output: stderr}))
+	w, err := acctest.NewWorkspace(root, path)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.close()) }()
-
-	d.stdout, d.stderr = stdout, stderr
-	if err := d.prove(ctx); err != nil {
+	d := &demo{Workspace: w, token: "pul-" + rand.Text(), stdout: stdout}
+	d.cloud, err = emulator.New(emulator.Options{AccessToken: d.token})
+	if err != nil {
 		return err
 	}
-	if keep {
-		err := d.keep(ctx)
-		kept = err == nil
-		return err
+	server := httptest.NewServer(d.cloud)
+	defer server.Close()
+	d.useEmulator(server.URL)
+
+	fmt.Fprintf(stdout, "This demo applies %s to an emulated Pulumi Cloud.\n"+
+		"$ marks a command, and > a request that Pulumi Cloud received.\n", example)
+	for _, step := range d.steps(ctx) {
+		if err := d.run(ctx, step); err != nil {
+			return err
+		}
+	}
+	if *keep {
+		return d.keep(ctx)
 	}
 	return nil
 }

@@ -1,14 +1,14 @@
 //go:build unix
 
-package main
+package acctest
 
 import (
 	"os/exec"
 	"syscall"
 )
 
-// cancelWithChildren makes the end of the command's context the end of the processes that it started, too.
-func cancelWithChildren(command *exec.Cmd) {
+// ownProcessGroup makes Cancel kill the command together with the processes that it started, such as providers.
+func ownProcessGroup(command *exec.Cmd) {
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
 }
