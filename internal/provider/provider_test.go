@@ -84,6 +84,10 @@ func TestMain(m *testing.M) {
 	if liveOrganization() == "" {
 		nobodys["PULUMI_ACCESS_TOKEN"], nobodys["PULUMI_BACKEND_URL"] = "", ""
 	}
+	// OpenTofu looks for providers in its own registry, so terraform-plugin-testing must offer this one there.
+	if strings.HasPrefix(filepath.Base(os.Getenv("TF_ACC_TERRAFORM_PATH")), "tofu") {
+		nobodys["TF_ACC_PROVIDER_HOST"], nobodys["TF_ACC_PROVIDER_NAMESPACE"] = "registry.opentofu.org", "hashicorp"
+	}
 	for name, value := range nobodys {
 		if err := os.Setenv(name, value); err != nil {
 			panic(err)

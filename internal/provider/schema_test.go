@@ -24,9 +24,8 @@ const schemaFile = "testdata/schema.json"
 
 var update = flag.Bool("update", false, "write "+schemaFile+" instead of comparing it")
 
-// TestProviderSchema compares the schema with the file that the documentation is generated from. The file has the
-// shape of what "terraform providers schema -json" prints, so that generating takes no CLI, whose version would decide
-// what the schema has in it.
+// TestProviderSchema compares the schema with the file that the documentation is generated from. The file has the format
+// of "terraform providers schema -json". With the output of a CLI, the documentation would depend on the CLI's version.
 func TestProviderSchema(t *testing.T) {
 	t.Parallel()
 	var got bytes.Buffer
@@ -101,8 +100,7 @@ func TestProviderSchemaDescriptions(t *testing.T) {
 	}
 }
 
-// TestProviderSchemaExamples holds the examples against what the provider has: whatever has a page of documentation
-// has an example on it, and a resource that can be imported shows how in each form.
+// TestProviderSchemaExamples requires an example for each page of the documentation and for each form of import.
 func TestProviderSchemaExamples(t *testing.T) {
 	t.Parallel()
 	schema := providerSchema(t)
@@ -249,7 +247,7 @@ func (c schemaConverter) identity(schema *tfprotov6.ResourceIdentitySchema) *tfj
 	return converted
 }
 
-// convertType goes by way of JSON, in which both sides write types alike.
+// convertType converts through JSON, which is the same for both types.
 func (c schemaConverter) convertType(from tftypes.Type, into json.Unmarshaler) {
 	c.t.Helper()
 	text, err := json.Marshal(from)

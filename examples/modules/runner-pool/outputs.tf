@@ -1,10 +1,10 @@
 output "id" {
-  description = "The pool's id, which stacks' deployment settings take as agentPoolID."
+  description = "ID of the agent pool, which deployment settings of stacks call agentPoolID."
   value       = pulumicloud_agent_pool.this.id
 }
 
 output "name" {
-  description = "The pool's name."
+  description = "Name of the agent pool."
   value       = pulumicloud_agent_pool.this.name
 }
 

@@ -1,57 +1,57 @@
 variable "organization" {
-  description = "Organization of the pool. Null for the provider's."
+  description = "Organization of the agent pool. Defaults to the organization of the provider."
   type        = string
   default     = null
 }
 
 variable "name_prefix" {
-  description = "Beginning of the pool's name. The rest is made up, since rotation takes two pools for a moment."
+  description = "Prefix of the generated name. A rotation creates the new agent pool before it destroys the old one."
   type        = string
 }
 
 variable "description" {
-  description = "What the pool is for."
+  description = "Description of the agent pool."
   type        = string
   default     = null
 }
 
 variable "is_default" {
-  description = "Whether stacks whose deployment settings name no pool use this one. One pool of an organization can be it."
+  description = "Whether this is the default agent pool of the organization, which can have one."
   type        = bool
   default     = false
 }
 
 variable "force_destroy" {
-  description = "Whether to delete the pool although stacks' deployment settings name it."
+  description = "Whether to delete the agent pool even if stacks use it."
   type        = bool
   default     = false
 }
 
 variable "rotate_triggers" {
-  description = "Values of any meaning. When one changes, another pool with another token takes this one's place."
+  description = "Arbitrary key-value pairs that, when changed, replace the agent pool and so issue a new token."
   type        = map(string)
   default     = null
 }
 
 variable "oidc_token_file" {
-  description = "File on the runners' machine that holds an ID token to authenticate with. Null for the pool's token."
+  description = "Path on the runners' machine to an ID token. By default runners authenticate with the token of the agent pool."
   type        = string
   default     = null
 }
 
 variable "deploy_target" {
-  description = "Where runners run deployments: docker, kubernetes or ecs."
+  description = "Platform that runs the deployments: `docker`, `kubernetes` or `ecs`."
   type        = string
   default     = "docker"
 
   validation {
     condition     = contains(["docker", "kubernetes", "ecs"], var.deploy_target)
-    error_message = "The target is docker, kubernetes or ecs."
+    error_message = "The deployment target must be docker, kubernetes or ecs."
   }
 }
 
 variable "service_url" {
-  description = "URL of a self-hosted Pulumi Cloud. Null for Pulumi's own."
+  description = "URL of a self-hosted Pulumi Cloud. Defaults to Pulumi's service."
   type        = string
   default     = null
 }

@@ -18,7 +18,8 @@ func main() {
 	}
 	err := provider.Serve("benchmark", false, options...)
 	if status, readErr := os.ReadFile("/proc/self/status"); readErr == nil {
-		err = errors.Join(err, os.WriteFile(fmt.Sprintf("%d.status", os.Getpid()), status, 0o600))
+		name := fmt.Sprintf("%d.status", os.Getpid())
+		err = errors.Join(err, os.WriteFile(name, status, 0o600)) //nolint:gosec // The name is a number.
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -1,5 +1,4 @@
-# Creates real pools, and deletes them, in the organization acme of the Pulumi Cloud that PULUMI_BACKEND_URL names: run it
-# against the emulator.
+# Creates and deletes agent pools in the organization acme at PULUMI_BACKEND_URL, which must be the URL of an emulator.
 
 provider "pulumicloud" {
   organization = "acme"
@@ -14,12 +13,12 @@ variables {
 run "create" {
   assert {
     condition     = startswith(output.name, "module-test-")
-    error_message = "The name begins as asked."
+    error_message = "The name must start with the prefix."
   }
 
   assert {
     condition     = can(regex("^pul-[0-9a-f]{40}$", yamldecode(output.runner_config).token))
-    error_message = "Runners get the token that Pulumi Cloud made."
+    error_message = "Runners must receive the token of the agent pool."
   }
 }
 
@@ -34,7 +33,7 @@ run "pool_is_the_default" {
 
   assert {
     condition     = output.is_default
-    error_message = "The pool is the organization's default."
+    error_message = "The agent pool must be the default of the organization."
   }
 }
 
@@ -45,11 +44,11 @@ run "rotate" {
 
   assert {
     condition     = can(regex("^pul-[0-9a-f]{40}$", yamldecode(output.runner_config).token))
-    error_message = "Runners get a token again."
+    error_message = "Runners must receive a new token."
   }
 }
 
-run "another_pool_took_its_place" {
+run "pool_is_replaced" {
   module {
     source = "./tests/organization"
   }
@@ -60,6 +59,6 @@ run "another_pool_took_its_place" {
 
   assert {
     condition     = output.is_default && output.has_only_this_pool
-    error_message = "The new pool is the organization's default, and the first one is gone."
+    error_message = "Only the new agent pool must exist, and it must be the default of the organization."
   }
 }

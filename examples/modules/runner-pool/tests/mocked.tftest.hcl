@@ -18,12 +18,12 @@ variables {
 run "with_token" {
   assert {
     condition     = yamldecode(output.runner_config) == { token = "pul-mocked", deploy_target = "docker" }
-    error_message = "Runners authenticate with the pool's token."
+    error_message = "Runners must authenticate with the token of the agent pool."
   }
 
   assert {
     condition     = length(pulumicloud_default_agent_pool.this) == 0
-    error_message = "A pool is nobody's default unless told."
+    error_message = "By default the agent pool is not the organization's default."
   }
 }
 
@@ -40,7 +40,7 @@ run "with_id_token" {
       runner_pool_id    = "9f1c2d7e-4b5a-4c3d-8e6f-0a1b2c3d4e5f"
       deploy_target     = "kubernetes"
     }
-    error_message = "Runners with an ID token of their own get no token."
+    error_message = "Runners with an ID token must not receive a token."
   }
 }
 
@@ -51,7 +51,7 @@ run "default_pool" {
 
   assert {
     condition     = pulumicloud_default_agent_pool.this[0].agent_pool_id == output.id
-    error_message = "The default is the module's own pool."
+    error_message = "The default must be the agent pool of the module."
   }
 }
 

@@ -1,4 +1,4 @@
-# What the organization has, seen past the module under test.
+# Reads the organization without the module under test.
 terraform {
   required_providers {
     pulumicloud = {

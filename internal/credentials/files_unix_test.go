@@ -1,0 +1,21 @@
+//go:build unix
+
+package credentials_test
+
+import (
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/credentials"
+)
+
+func TestReadFile_namedPipe(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := credentials.ReadFile(path)
+	requirePathError(t, err, path, "not a regular file")
+}
