@@ -110,7 +110,8 @@ func (r *Resource) Plan(ctx context.Context, prior Object, config Values) (Chang
 			return change, nil
 		}
 		change.Action = Delete
-		return change, r.plan(ctx, &change, prior)
+		diagnostics := r.plan(ctx, &change, prior)
+		return change, diagnostics
 	}
 	change.Config = config.Object(r.schema.ValueType())
 	base := prior
@@ -152,11 +153,11 @@ const Inconsistent = "Provider produced inconsistent result after apply"
 
 // ApplyChange applies a plan and returns the object that Terraform would keep. A replacement deletes, then creates.
 func (r *Resource) ApplyChange(ctx context.Context, change Change) (Object, Diagnostics) {
-	var diagnostics Diagnostics
-	switch change.Action {
-	case NoOp:
+	if change.Action == NoOp {
 		return change.Prior, nil
-	case Replace:
+	}
+	var diagnostics Diagnostics
+	if change.Action == Replace {
 		var kept Object
 		if kept, diagnostics = r.Destroy(ctx, change.Prior); diagnostics.HasError() {
 			return kept, diagnostics

@@ -158,6 +158,7 @@ func (f *faultInjector) middleware(api http.Handler) http.Handler {
 		}
 		response := httptest.NewRecorder()
 		switch at {
+		case before:
 		case after:
 			response = perform()
 			if kind.name == deliveredTwice {

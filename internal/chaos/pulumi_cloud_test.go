@@ -45,7 +45,7 @@ func startPulumiCloud(
 	tb.Cleanup(func() {
 		p.http.CloseClientConnections()
 		p.http.Close()
-		if err := p.Server.Close(); err != nil {
+		if err := p.Close(); err != nil {
 			tb.Error(err)
 		}
 	})

@@ -43,7 +43,7 @@ func (q *requests) next() (stop func(), at moment) {
 // wait waits for the requests in progress.
 func (q *requests) wait() {
 	q.active.Lock()
-	defer q.active.Unlock()
+	q.active.Unlock() //nolint:staticcheck // It has waited.
 }
 
 func poolID(r *http.Request) string {

@@ -38,9 +38,9 @@ type demo struct {
 }
 
 // useEmulator makes the provider send its requests to an emulator.
-func (d *demo) useEmulator(url string) {
+func (d *demo) useEmulator(address string) {
 	d.Env = append(d.Env,
-		"PULUMI_BACKEND_URL="+url, "PULUMI_ACCESS_TOKEN="+d.token, "PULUMI_DEFAULT_ORGANIZATION="+organization)
+		"PULUMI_BACKEND_URL="+address, "PULUMI_ACCESS_TOKEN="+d.token, "PULUMI_DEFAULT_ORGANIZATION="+organization)
 }
 
 // build builds and installs the provider, and copies the example.
@@ -63,6 +63,10 @@ func (d *demo) setTeams(teams ...string) error {
 	return d.Write("terraform.tfvars", "teams = {\n  "+strings.Join(teams, "\n  ")+"\n}\n")
 }
 
+func (d *demo) printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(d.stdout, format, args...) // A demo that is not read still cleans up.
+}
+
 // step is a command of the CLI.
 type step struct {
 	title   string
@@ -77,7 +81,7 @@ type step struct {
 }
 
 func (d *demo) run(ctx context.Context, s step) error {
-	fmt.Fprintf(d.stdout, "\n%s\n", s.title)
+	d.printf("\n%s\n", s.title)
 	if s.prepare != nil {
 		if err := s.prepare(); err != nil {
 			return err
@@ -93,12 +97,12 @@ func (d *demo) run(ctx context.Context, s step) error {
 	case err == nil && s.fails, !strings.Contains(output, s.wants):
 		return fmt.Errorf("the output does not contain %q:\n%s", s.wants, output)
 	}
-	fmt.Fprintf(d.stdout, "  $ %s %s\n%s", filepath.Base(d.CLI), strings.Join(s.args, " "), excerpt(output))
+	d.printf("  $ %s %s\n%s", filepath.Base(d.CLI), strings.Join(s.args, " "), excerpt(output))
 
 	var writes []string
 	for _, request := range d.cloud.Requests() {
-		url := url.URL{Path: request.Path, RawQuery: request.Query.Encode()}
-		fmt.Fprintf(d.stdout, "  > %s %s: %d\n", request.Method, &url, request.Status)
+		target := url.URL{Path: request.Path, RawQuery: request.Query.Encode()}
+		d.printf("  > %s %s: %d\n", request.Method, &target, request.Status)
 		if request.Method != http.MethodGet {
 			writes = append(writes, fmt.Sprintf("%s %d", request.Method, request.Status))
 		}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,7 +36,7 @@ func (d *demo) keep(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(d.stdout, `
+	d.printf(`
 To continue, start a shell and load the settings of the demo:
 
     $SHELL
@@ -50,7 +49,7 @@ To clean up, leave that shell, stop the emulator and delete the files:
     kill %d
     rm -r %s
 `, quote(script), quote(d.CLI), process.Pid, quote(d.Root))
-	return err
+	return nil
 }
 
 // startEmulator returns the process of an emulator, and its URL.
@@ -61,7 +60,7 @@ func (d *demo) startEmulator(ctx context.Context) (*os.Process, string, error) {
 	}
 	command := exec.CommandContext(context.WithoutCancel(ctx), binary, "-listen=127.0.0.1:0", "-token="+d.token)
 	stdout, err := command.StdoutPipe()
-	if err = errors.Join(err, command.Start()); err != nil {
+	if err := errors.Join(err, command.Start()); err != nil {
 		return nil, "", err
 	}
 	// The emulator prints its URL once it listens.
@@ -76,14 +75,14 @@ func (d *demo) startEmulator(ctx context.Context) (*os.Process, string, error) {
 
 // environment returns a shell script that sets the variables of the workspace, and no others of Terraform and Pulumi.
 func (d *demo) environment() string {
-	script := "for name in $(env | grep -Eo '^(TF|TOFU|PULUMI)_[A-Za-z0-9_]*'); do unset \"$name\"; done\n"
+	lines := []string{`for name in $(env | grep -Eo '^(TF|TOFU|PULUMI)_[A-Za-z0-9_]*'); do unset "$name"; done`}
 	for _, variable := range d.Env {
 		name, value, _ := strings.Cut(variable, "=")
 		if strings.HasPrefix(name, "PULUMI_") || name == "TF_CLI_CONFIG_FILE" {
-			script += fmt.Sprintf("export %s=%s\n", name, quote(value))
+			lines = append(lines, "export "+name+"="+quote(value))
 		}
 	}
-	return script + "cd " + quote(d.Dir) + "\n"
+	return strings.Join(append(lines, "cd "+quote(d.Dir), ""), "\n")
 }
 
 // quote quotes a word for a shell.

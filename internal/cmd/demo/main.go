@@ -58,15 +58,13 @@ func run(ctx context.Context, args []string, stdout io.Writer) (err error) {
 		return err
 	}
 	d := &demo{Workspace: w, token: "pul-" + rand.Text(), stdout: stdout}
-	d.cloud, err = emulator.New(emulator.Options{AccessToken: d.token})
-	if err != nil {
+	if d.cloud, err = emulator.New(emulator.Options{AccessToken: d.token}); err != nil {
 		return err
 	}
 	server := httptest.NewServer(d.cloud)
 	defer server.Close()
 	d.useEmulator(server.URL)
-
-	fmt.Fprintf(stdout, "This demo applies %s to an emulated Pulumi Cloud.\n"+
+	d.printf("This demo applies %s to an emulated Pulumi Cloud.\n"+
 		"$ marks a command, and > a request that Pulumi Cloud received.\n", example)
 	for _, step := range d.steps(ctx) {
 		if err := d.run(ctx, step); err != nil {

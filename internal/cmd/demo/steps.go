@@ -9,11 +9,10 @@ import (
 
 // Elements of the example's variable, and an import block.
 const (
-	renamed  = `network = { name = "network-runners-eu" }`
-	forced   = `network = { name = "network-runners-eu", force_destroy = true }`
-	payments = `payments = { name = "payments-runners" }`
-	legacy   = `legacy = { name = "legacy-runners" }`
-
+	renamed     = `network = { name = "network-runners-eu" }`
+	forced      = `network = { name = "network-runners-eu", force_destroy = true }`
+	payments    = `payments = { name = "payments-runners" }`
+	legacy      = `legacy = { name = "legacy-runners" }`
 	importBlock = "import {\n  to = pulumicloud_agent_pool.team[\"legacy\"]\n  id = \"acme/legacy-runners\"\n}\n"
 )
 
