@@ -63,7 +63,7 @@ func startPulumiCloud(tb testing.TB, options emulator.Options) *pulumiCloud {
 	p.address = p.listener.Addr().String()
 	p.url = "http://" + p.address
 	tb.Cleanup(func() {
-		if err := errors.Join(p.server.Close(), emulated.Close()); err != nil {
+		if err := p.server.Close(); err != nil {
 			tb.Error(err)
 		}
 	})

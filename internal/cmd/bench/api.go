@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"maps"
 	"net"
 	"net/http"
@@ -54,12 +53,12 @@ func newAPI(ctx context.Context, logger hclog.Logger) (*api, error) {
 	}
 	a.cloud.Use(a.delayed)
 	if a.url, a.closeServer, err = emulator.ServeLoopback(ctx, a.cloud, a.connState, logger); err != nil {
-		return nil, errors.Join(err, a.cloud.Close())
+		return nil, err
 	}
 	return a, nil
 }
 
-func (a *api) close() error { return errors.Join(a.closeServer(), a.cloud.Close()) }
+func (a *api) close() error { return a.closeServer() }
 
 // delayed counts a request and holds it up. The emulator's own latency can't change while it runs.
 func (a *api) delayed(next http.Handler) http.Handler {

@@ -53,8 +53,11 @@ func newDemo(ctx context.Context, w workspace, cliPath string, logger hclog.Logg
 	if err != nil {
 		return nil, err
 	}
+	if err := d.cloud.CreateStack(organization, emulator.Stack{Project: "website", Name: "production"}); err != nil {
+		return nil, err
+	}
 	if d.backendURL, d.closeServer, err = emulator.ServeLoopback(ctx, d.cloud, nil, logger); err != nil {
-		return nil, errors.Join(err, d.cloud.Close())
+		return nil, err
 	}
 	d.cli, err = newCLI(cliPath, w.configurationDir(), w.path("plan"), w.environment(d.backendURL, d.accessToken), logger)
 	if err != nil {
@@ -64,7 +67,7 @@ func newDemo(ctx context.Context, w workspace, cliPath string, logger hclog.Logg
 }
 
 // close stops the emulator. What -keep left is not its own.
-func (d *demo) close() error { return errors.Join(d.closeServer(), d.cloud.Close()) }
+func (d *demo) close() error { return d.closeServer() }
 
 // step is a part of the demo: what it proves, if it returns no error, in a line.
 type step struct {

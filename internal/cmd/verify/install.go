@@ -38,7 +38,6 @@ func install(ctx context.Context, r release, cli string) (version string, err er
 	if err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, cloud.Close()) }()
 	backendURL, closeServer, err := emulator.ServeLoopback(ctx, cloud, nil, hclog.NewNullLogger())
 	if err != nil {
 		return "", err
