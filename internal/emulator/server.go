@@ -175,7 +175,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	entry := &Request{
 		Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.Query(), Header: r.Header.Clone(),
-		Body: redactExchange(body), RequestID: id,
+		Body: loggableBody(r, body), RequestID: id,
 	}
 	s.logRequest(entry)
 	recorder := &statusRecorder{ResponseWriter: w, onStatus: func(status int) { s.setStatus(entry, status) }}

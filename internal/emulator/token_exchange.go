@@ -131,8 +131,11 @@ func unverifiedIssuer(idToken string) (string, error) {
 
 var subjectToken = regexp.MustCompile(`(?i)(subject_token"?\s*[:=]\s*"?)[^"&]*`)
 
-// redactExchange returns the body of a token exchange without the ID token.
-func redactExchange(body []byte) string {
+// loggableBody returns the body of a request without the ID token of a token exchange.
+func loggableBody(r *http.Request, body []byte) string {
+	if r.URL.Path != exchangePath {
+		return string(body)
+	}
 	return string(subjectToken.ReplaceAll(body, []byte("${1}[redacted]")))
 }
 
