@@ -45,9 +45,6 @@ func startPulumiCloud(
 	tb.Cleanup(func() {
 		p.http.CloseClientConnections()
 		p.http.Close()
-		if err := p.Close(); err != nil {
-			tb.Error(err)
-		}
 	})
 	return p
 }

@@ -269,6 +269,14 @@ func (x *exchange) apiError(resp *http.Response) error {
 		Attempts:    x.attempts,
 		Uncertain:   x.uncertain,
 	}
+	var oauth struct {
+		Code        string `json:"error"`
+		Description string `json:"error_description"`
+	}
+	if x.endpoint.Path == "/api/oauth/token" && json.Unmarshal(x.body, &oauth) == nil && oauth.Code != "" {
+		result.FromPulumi, result.Message = true, clean(oauth.Code+": "+oauth.Description)
+		return result
+	}
 	var body struct {
 		Code             int    `json:"code"`
 		Message          string `json:"message"`

@@ -1,10 +1,6 @@
 package emulator
 
 import (
-	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/hex"
 	"net/http"
 	"slices"
 	"strconv"
@@ -13,322 +9,244 @@ import (
 	"github.com/google/uuid"
 )
 
-// AgentPool is a pool as the methods that look at the state directly return it.
+// AgentPool is an agent pool as the methods of [Server] return it.
 type AgentPool struct {
 	ID          string
 	Name        string
 	Description string
 	Created     time.Time
-	// LastSeen is when an agent was last heard of, and LastDeployment when one last ran a deployment. Zero means never.
-	LastSeen       time.Time
+	// LastSeen is when an agent last connected or disconnected. Zero means never.
+	LastSeen time.Time
+	// LastDeployment is when the pool last started a deployment. Zero means never.
 	LastDeployment time.Time
-	// Online tells whether at least one agent is.
+	// Online reports whether an agent of the pool is online.
 	Online    bool
 	IsDefault bool
 	Agents    []Agent
 }
 
-const (
-	statusOnline  = "online"
-	statusOffline = "offline"
-)
+type agentPool struct {
+	// AgentPool lacks Online and IsDefault, which snapshot computes.
+	AgentPool
 
-type agentPoolJSON struct {
-	Created        int64  `json:"created"`
-	ID             string `json:"id"`
-	Name           string `json:"name"`
-	Description    string `json:"description"`
-	LastSeen       int64  `json:"lastSeen"`
-	Status         string `json:"status"`
-	LastDeployment int64  `json:"lastDeployment,omitempty"`
-	IsDefault      bool   `json:"isDefault"`
+	tokenHash tokenHash
 }
 
-type agentPoolsJSON struct {
-	AgentPools         []agentPoolJSON `json:"agentPools"`
-	DefaultAgentPoolID string          `json:"defaultAgentPoolID,omitempty"`
-}
-
-type agentPoolDetailJSON struct {
-	Created     int64       `json:"created"`
-	ID          string      `json:"id"`
-	Name        string      `json:"name"`
-	Description string      `json:"description"`
-	Agents      []agentJSON `json:"agents"`
-}
-
-type createdAgentPoolJSON struct {
-	ID         string `json:"id"`
-	TokenValue string `json:"tokenValue"`
-}
-
-type agentPoolUpdateJSON struct {
-	Name        *string `json:"name"`
-	Description *string `json:"description"`
-}
-
-func (s *Server) listAgentPools(r *http.Request) (any, error) {
-	pools, defaultPool, err := s.agentPools(r.PathValue("org"))
-	if err != nil {
-		return nil, err
-	}
-	list := agentPoolsJSON{AgentPools: make([]agentPoolJSON, len(pools)), DefaultAgentPoolID: defaultPool}
-	for i, pool := range pools {
-		list.AgentPools[i] = agentPoolJSON{
-			Created:        s.timestamp(pool.Created),
-			ID:             pool.ID,
-			Name:           pool.Name,
-			Description:    pool.Description,
-			LastSeen:       s.timestamp(pool.LastSeen),
-			Status:         status(pool.online()),
-			LastDeployment: s.timestamp(pool.LastDeployment),
-			IsDefault:      pool.ID == defaultPool,
+func (s *Server) listAgentPools(_ *http.Request, org *organization) (any, error) {
+	pools := make([]map[string]any, 0, len(org.pools))
+	for _, pool := range org.pools {
+		if s.faults.hides(pool.ID) {
+			continue
 		}
+		item := s.poolJSON(pool)
+		item["lastSeen"] = s.timestamp(pool.LastSeen)
+		item["status"] = agentStatus(pool.online())
+		item["isDefault"] = pool.ID == org.defaultPool
+		if !pool.LastDeployment.IsZero() {
+			item["lastDeployment"] = s.timestamp(pool.LastDeployment)
+		}
+		pools = append(pools, item)
+	}
+	list := map[string]any{"agentPools": pools}
+	if org.defaultPool != "" {
+		list["defaultAgentPoolID"] = org.defaultPool
 	}
 	return list, nil
 }
 
-func (s *Server) createAgentPool(r *http.Request) (any, error) {
-	var body struct {
-		Name        string `json:"name"`
-		Description string `json:"description"`
-	}
-	if err := decodeBody(r, &body); err != nil {
-		return nil, err
-	}
-	pool, token, err := s.CreateAgentPool(r.PathValue("org"), body.Name, body.Description)
+func (s *Server) getAgentPool(r *http.Request, org *organization) (any, error) {
+	pool, err := org.pool(r.PathValue("poolId"))
 	if err != nil {
 		return nil, err
 	}
-	return createdAgentPoolJSON{ID: pool.ID, TokenValue: token}, nil
-}
-
-func (s *Server) getAgentPool(r *http.Request) (any, error) {
-	var pool *agentPool
-	err := s.state.read(r.PathValue("org"), func(o *organization) (err error) {
-		pool, err = o.pool(r.PathValue("poolId"))
-		return err
-	})
-	if err != nil {
-		return nil, err
+	if s.faults.hides(pool.ID) {
+		return nil, errorf(http.StatusNotFound, "agent pool %q not found", pool.ID)
 	}
-	agents := pool.listedAgents(s.now())
-	detail := agentPoolDetailJSON{
-		Created:     s.timestamp(pool.Created),
-		ID:          pool.ID,
-		Name:        pool.Name,
-		Description: pool.Description,
-		Agents:      make([]agentJSON, len(agents)),
+	agents := make([]map[string]any, 0, len(pool.Agents))
+	for _, agent := range pool.Agents {
+		agents = append(agents, s.agentJSON(agent))
 	}
-	for i, agent := range agents {
-		detail.Agents[i] = s.agentJSON(agent)
-	}
+	detail := s.poolJSON(pool)
+	detail["agents"] = agents
 	return detail, nil
 }
 
-func (s *Server) updateAgentPool(r *http.Request) (any, error) {
-	var body agentPoolUpdateJSON
-	if err := decodeBody(r, &body); err != nil {
-		return nil, err
+// poolJSON returns what the list of pools and a single pool have in common.
+func (s *Server) poolJSON(pool *agentPool) map[string]any {
+	return map[string]any{
+		"created":     s.timestamp(pool.Created),
+		"id":          pool.ID,
+		"name":        pool.Name,
+		"description": pool.Description,
 	}
-	pool, err := s.changeAgentPool(r.PathValue("org"), r.PathValue("poolId"), body.Name, body.Description)
+}
+
+func (s *Server) createAgentPool(r *http.Request, org *organization) (any, error) {
+	var body struct{ Name, Description string }
+	decodeBody(r, &body)
+	pool, token, err := org.createPool(body.Name, body.Description)
 	if err != nil {
 		return nil, err
 	}
-	return agentPoolUpdateJSON{Name: &pool.Name, Description: &pool.Description}, nil
+	s.faults.hideSome(pool)
+	return map[string]string{"id": pool.ID, "tokenValue": token}, nil
 }
 
-func (s *Server) deleteAgentPool(r *http.Request) (any, error) {
-	// The description has already refused what is not a boolean, and absent means false.
-	force, _ := strconv.ParseBool(r.URL.Query().Get("force"))
-	return nil, s.removeAgentPool(r.PathValue("org"), r.PathValue("poolId"), force)
+func (s *Server) updateAgentPool(r *http.Request, org *organization) (any, error) {
+	var body struct{ Name, Description *string }
+	decodeBody(r, &body)
+	pool, err := org.updatePool(r.PathValue("poolId"), body.Name, body.Description)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{"name": pool.Name, "description": pool.Description}, nil
 }
 
-// AgentPools returns an organization's pools in order of creation, and none for an unknown organization.
+func (s *Server) deleteAgentPool(r *http.Request, org *organization) (any, error) {
+	force, _ := strconv.ParseBool(r.URL.Query().Get("force")) // The description requires a boolean.
+	return nil, org.deletePool(r.PathValue("poolId"), force)
+}
+
+// AgentPools returns the agent pools of an organization in order of creation, or none if the organization is unknown.
 func (s *Server) AgentPools(org string) []AgentPool {
-	pools, defaultPool, err := s.agentPools(org)
-	if err != nil {
-		return nil
-	}
-	now := s.now()
-	snapshots := make([]AgentPool, len(pools))
-	for i, pool := range pools {
-		snapshots[i] = pool.snapshot(defaultPool, now)
-	}
-	return snapshots
-}
-
-// CreateAgentPool creates a pool and returns its token, which is kept as a hash alone. The name must not be empty (400)
-// or taken (409).
-func (s *Server) CreateAgentPool(org, name, description string) (AgentPool, string, error) {
-	if name == "" {
-		return AgentPool{}, "", refuse(http.StatusBadRequest, "the name of an agent pool is empty")
-	}
-	token := newToken()
-	pool := &agentPool{
-		ID:          uuid.NewString(),
-		Name:        name,
-		Description: description,
-		Created:     s.now(),
-		TokenHash:   hashToken(token),
-	}
-	err := s.state.write(org, func(o *organization) (change, error) {
-		if o.byName[name] != nil {
-			return change{}, refuse(http.StatusConflict, "an agent pool named %q exists already", name)
+	var pools []AgentPool
+	_ = s.withOrganization(org, func(o *organization) error {
+		for _, pool := range o.pools {
+			pools = append(pools, o.snapshot(pool))
 		}
-		pool.Sequence = o.nextSequence()
-		return change{put: pool}, nil
+		return nil
 	})
-	if err != nil {
-		return AgentPool{}, "", err
-	}
-	return pool.snapshot("", s.now()), token, nil
+	return pools
 }
 
-// UpdateAgentPool changes a pool's name or description; what is nil stays as it is. The name must not be empty (400) or
-// another pool's (409).
+// CreateAgentPool creates an agent pool and returns its token. The name must not be empty (400) or in use (409).
+func (s *Server) CreateAgentPool(org, name, description string) (created AgentPool, token string, err error) {
+	err = s.withOrganization(org, func(o *organization) error {
+		pool, poolToken, err := o.createPool(name, description)
+		if err == nil {
+			created, token = o.snapshot(pool), poolToken
+		}
+		return err
+	})
+	return created, token, err
+}
+
+// UpdateAgentPool changes the name and the description of an agent pool, except for those that are nil. The name must
+// not be empty (400) or in use (409).
 func (s *Server) UpdateAgentPool(org, id string, name, description *string) error {
-	_, err := s.changeAgentPool(org, id, name, description)
-	return err
+	return s.withOrganization(org, func(o *organization) error {
+		_, err := o.updatePool(id, name, description)
+		return err
+	})
 }
 
-func (s *Server) changeAgentPool(org, id string, name, description *string) (*agentPool, error) {
-	if name != nil && *name == "" {
-		return nil, refuse(http.StatusBadRequest, "the name of an agent pool is empty")
+// DeleteAgentPool deletes an agent pool even if stacks use it.
+func (s *Server) DeleteAgentPool(org, id string) error {
+	return s.withOrganization(org, func(o *organization) error { return o.deletePool(id, true) })
+}
+
+// SetLastDeployment sets when an agent pool last started a deployment. The zero time means never.
+func (s *Server) SetLastDeployment(org, poolID string, at time.Time) error {
+	return s.withOrganization(org, func(o *organization) error {
+		pool, err := o.pool(poolID)
+		if err == nil {
+			pool.LastDeployment = at
+		}
+		return err
+	})
+}
+
+// TokenMatches reports whether token is the token of the agent pool.
+func (s *Server) TokenMatches(org, poolID, token string) bool {
+	matches := false
+	_ = s.withOrganization(org, func(o *organization) error {
+		pool, err := o.pool(poolID)
+		matches = err == nil && pool.tokenHash == hashToken(token)
+		return err
+	})
+	return matches
+}
+
+func (o *organization) pool(id string) (*agentPool, error) {
+	i := slices.IndexFunc(o.pools, func(p *agentPool) bool { return p.ID == id })
+	if i < 0 {
+		return nil, errorf(http.StatusNotFound, "agent pool %q not found", id)
 	}
-	return s.replaceAgentPool(org, id, func(o *organization, pool *agentPool) error {
-		if name != nil {
-			if other := o.byName[*name]; other != nil && other.ID != id {
-				return refuse(http.StatusConflict, "an agent pool named %q exists already", *name)
-			}
-			pool.Name = *name
-		}
-		if description != nil {
-			pool.Description = *description
-		}
-		return nil
-	})
+	return o.pools[i], nil
 }
 
-// replaceAgentPool puts a copy, as edited, in a pool's place.
-func (s *Server) replaceAgentPool(
-	org, id string, edit func(*organization, *agentPool) error,
-) (*agentPool, error) {
-	var replacement agentPool
-	err := s.state.write(org, func(o *organization) (change, error) {
-		pool, err := o.pool(id)
-		if err != nil {
-			return change{}, err
-		}
-		replacement = *pool
-		replacement.Agents = slices.Clone(pool.Agents)
-		if err := edit(o, &replacement); err != nil {
-			return change{}, err
-		}
-		return change{put: &replacement}, nil
-	})
+func (o *organization) createPool(name, description string) (*agentPool, string, error) {
+	if err := o.checkPoolName(name, ""); err != nil {
+		return nil, "", err
+	}
+	token := NewAccessToken()
+	pool := &agentPool{
+		AgentPool: AgentPool{ID: uuid.NewString(), Name: name, Description: description, Created: o.now()},
+		tokenHash: hashToken(token),
+	}
+	o.pools = append(o.pools, pool)
+	return pool, token, nil
+}
+
+func (o *organization) updatePool(id string, name, description *string) (*agentPool, error) {
+	pool, err := o.pool(id)
 	if err != nil {
 		return nil, err
 	}
-	return &replacement, nil
-}
-
-// DeleteAgentPool deletes a pool although stacks use it, as if by force.
-func (s *Server) DeleteAgentPool(org, id string) error { return s.removeAgentPool(org, id, true) }
-
-func (s *Server) removeAgentPool(org, id string, force bool) error {
-	return s.state.write(org, func(o *organization) (change, error) {
-		pool, err := o.pool(id)
-		if err != nil {
-			return change{}, err
+	if name != nil {
+		if err := o.checkPoolName(*name, id); err != nil {
+			return nil, err
 		}
-		c := change{remove: pool, stacks: make(map[stackName]string)}
-		users := o.stacksOf(id)
-		if len(users) > 0 && !force {
-			return change{}, refuse(http.StatusBadRequest,
-				"the deployment settings of stacks (%d) name the agent pool %q", len(users), pool.Name)
-		}
-		for _, user := range users {
-			c.stacks[user] = ""
-		}
-		if o.defaultPool == id {
-			c.defaultPool = new(string)
-		}
-		return c, nil
-	})
-}
-
-// SetLastDeployment sets the time of a pool's last deployment; the zero time stands for never.
-func (s *Server) SetLastDeployment(org, poolID string, at time.Time) error {
-	_, err := s.replaceAgentPool(org, poolID, func(_ *organization, pool *agentPool) error {
-		pool.LastDeployment = at
-		return nil
-	})
-	return err
-}
-
-// TokenMatches tells whether the token is the pool's.
-func (s *Server) TokenMatches(org, poolID, token string) bool {
-	var hash []byte
-	err := s.state.read(org, func(o *organization) error {
-		pool, err := o.pool(poolID)
-		if err != nil {
-			return err
-		}
-		hash = pool.TokenHash
-		return nil
-	})
-	return err == nil && subtle.ConstantTimeCompare(hash, hashToken(token)) == 1
-}
-
-func (s *Server) agentPools(org string) (pools []*agentPool, defaultPool string, err error) {
-	err = s.state.read(org, func(o *organization) error {
-		pools, defaultPool = slices.Clone(o.pools), o.defaultPool
-		return nil
-	})
-	return pools, defaultPool, err
-}
-
-func (p *agentPool) snapshot(defaultPool string, now time.Time) AgentPool {
-	return AgentPool{
-		ID:             p.ID,
-		Name:           p.Name,
-		Description:    p.Description,
-		Created:        p.Created,
-		LastSeen:       p.LastSeen,
-		LastDeployment: p.LastDeployment,
-		Online:         p.online(),
-		IsDefault:      p.ID == defaultPool,
-		Agents:         p.listedAgents(now),
+		pool.Name = *name
 	}
-}
-
-// timestamp is a time as the API writes it, in the unit that the options choose; 0 for never.
-func (s *Server) timestamp(t time.Time) int64 {
-	switch {
-	case t.IsZero():
-		return 0
-	case s.options.Milliseconds:
-		return t.UnixMilli()
-	default:
-		return t.Unix()
+	if description != nil {
+		pool.Description = *description
 	}
+	return pool, nil
 }
 
-func status(online bool) string {
-	if online {
-		return statusOnline
+// checkPoolName returns an error unless the pool with this ID can have the name.
+func (o *organization) checkPoolName(name, id string) error {
+	if name == "" {
+		return errorf(http.StatusBadRequest, "the name of an agent pool must not be empty")
 	}
-	return statusOffline
+	if slices.ContainsFunc(o.pools, func(p *agentPool) bool { return p.Name == name && p.ID != id }) {
+		return errorf(http.StatusConflict, "agent pool already exists")
+	}
+	return nil
 }
 
-func newToken() string {
-	random := make([]byte, 20)
-	rand.Read(random) // never fails
-	return "pul-" + hex.EncodeToString(random)
+func (o *organization) deletePool(id string, force bool) error {
+	pool, err := o.pool(id)
+	if err != nil {
+		return err
+	}
+	for name, stack := range o.stacks {
+		switch {
+		case stack.settings["agentPoolID"] != id:
+		case force:
+			delete(stack.settings, "agentPoolID")
+		default:
+			return errorf(http.StatusBadRequest, "agent pool %q is in use by stack %s/%s",
+				pool.Name, name.project, name.stack)
+		}
+	}
+	if o.defaultPool == id {
+		o.defaultPool = ""
+	}
+	for _, deployment := range o.deployments {
+		if deployment.poolID == id {
+			_ = o.setStatus(deployment, DeploymentFailed) // A finished deployment keeps its status.
+		}
+	}
+	o.pools = slices.DeleteFunc(o.pools, func(p *agentPool) bool { return p.ID == id })
+	return nil
 }
 
-func hashToken(token string) []byte {
-	hash := sha256.Sum256([]byte(token))
-	return hash[:]
+func (o *organization) snapshot(pool *agentPool) AgentPool {
+	snapshot := pool.AgentPool
+	snapshot.Online = pool.online()
+	snapshot.IsDefault = pool.ID == o.defaultPool
+	snapshot.Agents = slices.Clone(pool.Agents)
+	return snapshot
 }

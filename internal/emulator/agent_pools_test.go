@@ -2,9 +2,7 @@ package emulator_test
 
 import (
 	"net/http"
-	"regexp"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -13,236 +11,191 @@ import (
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 )
 
-const pools = "/api/orgs/acme/agent-pools"
-
-func TestAgentPoolLifecycle(t *testing.T) {
+func TestAgentPools_timestamps(t *testing.T) {
 	clock := newClock()
-	api := newAPI(t, emulator.Options{Now: clock.Now})
-	created := float64(clock.Now().Unix())
-
-	answer := api.succeed(t, http.MethodPost, pools, map[string]any{"name": "one", "description": "first"}, http.StatusOK)
-	id, _ := answer["id"].(string)
-	token, _ := answer["tokenValue"].(string)
-	if !regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`).MatchString(id) {
-		t.Errorf("id %q is not a UUID", id)
-	}
-	if !regexp.MustCompile(`^pul-[0-9a-f]{40}$`).MatchString(token) {
-		t.Error("the token is not pul- and 40 hex digits")
-	}
-	if len(answer) != 2 {
-		t.Errorf("a creation is answered with %d fields, want 2", len(answer))
-	}
-	if !api.TokenMatches("acme", id, token) {
-		t.Error("the token does not match the pool's hash")
-	}
-	if api.TokenMatches("acme", id, token+"0") || api.TokenMatches("acme", "no-pool", token) {
-		t.Error("a wrong token or pool matches")
-	}
-
-	clock.advance(time.Minute)
-	want := map[string]any{
-		"created": created, "id": id, "name": "one", "description": "first", "agents": []any{},
-	}
-	if diff := cmp.Diff(want, api.succeed(t, http.MethodGet, pools+"/"+id, nil, http.StatusOK)); diff != "" {
-		t.Errorf("detail (-want +got):\n%s", diff)
-	}
-	want = map[string]any{"agentPools": []any{map[string]any{
-		"created": created, "id": id, "name": "one", "description": "first",
-		"lastSeen": 0.0, "status": "offline", "isDefault": false,
-	}}}
-	if diff := cmp.Diff(want, api.succeed(t, http.MethodGet, pools, nil, http.StatusOK)); diff != "" {
-		t.Errorf("list (-want +got):\n%s", diff)
-	}
-
-	steps := []struct {
-		body map[string]any
-		want map[string]any
-	}{
-		{map[string]any{"name": "two"}, map[string]any{"name": "two", "description": "first"}},
-		{map[string]any{"description": "second"}, map[string]any{"name": "two", "description": "second"}},
-		{map[string]any{"description": ""}, map[string]any{"name": "two", "description": ""}},
-		{map[string]any{"name": "two"}, map[string]any{"name": "two", "description": ""}},
-		{map[string]any{}, map[string]any{"name": "two", "description": ""}},
-	}
-	for _, step := range steps {
-		got := api.succeed(t, http.MethodPatch, pools+"/"+id, step.body, http.StatusOK)
-		if diff := cmp.Diff(step.want, got); diff != "" {
-			t.Errorf("update %v (-want +got):\n%s", step.body, diff)
-		}
-	}
-	if !api.TokenMatches("acme", id, token) {
-		t.Error("an update changed the token")
-	}
-
-	response := api.send(t, http.MethodDelete, pools+"/"+id, nil)
-	if response.StatusCode != http.StatusNoContent || len(readBody(t, response)) != 0 {
-		t.Errorf("delete: status %d, want 204 without a body", response.StatusCode)
-	}
-	refused(t, api.send(t, http.MethodGet, pools+"/"+id, nil), http.StatusNotFound)
-	if got := api.AgentPools("acme"); len(got) != 0 {
-		t.Errorf("pools after delete: %v", got)
-	}
-}
-
-func TestAgentPoolTimestamps(t *testing.T) {
-	clock := newClock()
-	seen, deployed := clock.Now(), clock.Now().Add(time.Hour)
 	for _, milliseconds := range []bool{false, true} {
-		api := newAPI(t, emulator.Options{Now: clock.Now, Milliseconds: milliseconds})
-		pool, _ := mustCreate(t, api.Server, "one")
-		if err := api.ConnectAgent("acme", pool.ID, emulator.Agent{Hostname: "runner"}); err != nil {
-			t.Fatal(err)
-		}
-		if err := api.SetLastDeployment("acme", pool.ID, deployed); err != nil {
-			t.Fatal(err)
-		}
-		unit := 1.0
+		a := newAPI(t, emulator.Options{Now: clock.Now, Milliseconds: milliseconds})
+		pool, _ := mustCreate(t, a.Server, "one")
+		mustDo(t, a.ConnectAgent("acme", pool.ID, emulator.Agent{Hostname: "host-1"}))
+		mustDo(t, a.SetLastDeployment("acme", pool.ID, clock.Now().Add(time.Hour)))
+		item := a.succeed(t, http.MethodGet, poolsPath, nil)["agentPools"].([]any)[0].(map[string]any)
+		detail := a.succeed(t, http.MethodGet, poolsPath+"/"+pool.ID, nil)
+		agent := detail["agents"].([]any)[0].(map[string]any)
+		now, unit := float64(clock.Now().Unix()), 1.0
 		if milliseconds {
 			unit = 1000
 		}
-		list := api.succeed(t, http.MethodGet, pools, nil, http.StatusOK)
-		item := list["agentPools"].([]any)[0].(map[string]any)
-		detail := api.succeed(t, http.MethodGet, pools+"/"+pool.ID, nil, http.StatusOK)
-		agent := detail["agents"].([]any)[0].(map[string]any)
-		got := []any{
-			item["created"], item["lastSeen"], item["lastDeployment"], detail["created"], agent["lastSeen"],
-		}
-		at := float64(seen.Unix()) * unit
-		if diff := cmp.Diff([]any{at, at, float64(deployed.Unix()) * unit, at, at}, got); diff != "" {
+		want := []any{now * unit, now * unit, (now + 3600) * unit, now * unit, now * unit}
+		got := []any{item["created"], item["lastSeen"], item["lastDeployment"], detail["created"], agent["lastSeen"]}
+		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("milliseconds %t (-want +got):\n%s", milliseconds, diff)
 		}
 	}
 }
 
-func TestAgentPoolNamesAreUnique(t *testing.T) {
-	api := newAPI(t, emulator.Options{Organizations: []string{"acme", "globex"}})
-	one, _ := mustCreate(t, api.Server, "one")
-	two, _ := mustCreate(t, api.Server, "two")
+func TestAgentPools_absentFields(t *testing.T) {
+	a := newAPI(t, emulator.Options{})
+	created := a.succeed(t, http.MethodPost, poolsPath, `{"name":"one"}`)
+	path := poolsPath + "/" + created["id"].(string)
+	a.succeed(t, http.MethodPatch, path, `{"description":"changed"}`)
+	got := a.succeed(t, http.MethodPatch, path, `{"name":"uno"}`)
+	if diff := cmp.Diff(map[string]any{"name": "uno", "description": "changed"}, got); diff != "" {
+		t.Errorf("update (-want +got):\n%s", diff)
+	}
+	list := a.succeed(t, http.MethodGet, poolsPath, nil)
+	item := list["agentPools"].([]any)[0].(map[string]any)
+	if _, ok := item["lastDeployment"]; ok || item["lastSeen"] != 0.0 {
+		t.Errorf("pool %v, want no lastDeployment and 0 for lastSeen", item)
+	}
+	if _, ok := list["defaultAgentPoolID"]; ok {
+		t.Error("the list has a default pool although there is none")
+	}
+}
 
-	refused(t, api.send(t, http.MethodPost, pools, map[string]any{"name": "one", "description": ""}), http.StatusConflict)
-	refused(t, api.send(t, http.MethodPatch, pools+"/"+two.ID, map[string]any{"name": "one"}), http.StatusConflict)
-	api.succeed(t, http.MethodPatch, pools+"/"+one.ID, map[string]any{"name": "one"}, http.StatusOK)
-
-	elsewhere := "/api/orgs/globex/agent-pools"
-	api.succeed(t, http.MethodPost, elsewhere, map[string]any{"name": "one", "description": ""}, http.StatusOK)
-
-	// A name is free again once its pool was renamed or deleted.
-	api.succeed(t, http.MethodPatch, pools+"/"+one.ID, map[string]any{"name": "uno"}, http.StatusOK)
-	api.succeed(t, http.MethodPatch, pools+"/"+two.ID, map[string]any{"name": "one"}, http.StatusOK)
-	api.succeed(t, http.MethodDelete, pools+"/"+one.ID, nil, http.StatusNoContent)
-	api.succeed(t, http.MethodPost, pools, map[string]any{"name": "uno", "description": ""}, http.StatusOK)
-
+func TestAgentPools_namesAndOrder(t *testing.T) {
+	a := newAPI(t, emulator.Options{Organizations: []string{"acme", "globex"}})
+	var ids []string
+	for _, name := range []string{"c", "a", "d", "b"} {
+		pool, _ := mustCreate(t, a.Server, name)
+		ids = append(ids, pool.ID)
+	}
+	// A name is unique in its organization, and free when its pool has been renamed or deleted.
+	a.send(t, http.MethodPatch, poolsPath+"/"+ids[1], `{"name":"c"}`).message(t, http.StatusConflict)
+	a.succeed(t, http.MethodPatch, poolsPath+"/"+ids[1], `{"name":"a"}`)
+	a.succeed(t, http.MethodPost, "/api/orgs/globex/agent-pools", `{"name":"c"}`)
+	a.succeed(t, http.MethodPatch, poolsPath+"/"+ids[0], `{"name":"z"}`)
+	mustDo(t, a.DeleteAgentPool("acme", ids[2]))
+	mustCreate(t, a.Server, "d")
+	mustCreate(t, a.Server, "c")
 	var names []string
-	for _, pool := range api.AgentPools("acme") {
+	for _, pool := range a.AgentPools("acme") {
 		names = append(names, pool.Name)
 	}
-	if want := []string{"one", "uno"}; !slices.Equal(names, want) {
-		t.Errorf("names %v, want %v", names, want)
+	if want := []string{"z", "a", "b", "d", "c"}; !slices.Equal(names, want) {
+		t.Errorf("names %v, want %v in order of creation", names, want)
 	}
 }
 
-func TestAgentPoolListIsInOrderOfCreation(t *testing.T) {
-	api := newAPI(t, emulator.Options{})
-	for _, name := range []string{"c", "a", "d", "b"} {
-		mustCreate(t, api.Server, name)
+func TestAgentPools_defaultIsDeleted(t *testing.T) {
+	a := newAPI(t, emulator.Options{})
+	pool, _ := mustCreate(t, a.Server, "one")
+	mustDo(t, a.SetDefaultAgentPool("acme", pool.ID))
+	if !a.AgentPools("acme")[0].IsDefault {
+		t.Error("the pool is not the default")
 	}
-	all := api.AgentPools("acme")
-	name := "z"
-	if err := api.UpdateAgentPool("acme", all[1].ID, &name, nil); err != nil {
-		t.Fatal(err)
+	a.send(t, http.MethodDelete, poolsPath+"/"+pool.ID, nil)
+	if _, ok := a.succeed(t, http.MethodGet, poolsPath, nil)["defaultAgentPoolID"]; ok {
+		t.Error("a deleted pool is the default")
 	}
-	if err := api.DeleteAgentPool("acme", all[2].ID); err != nil {
-		t.Fatal(err)
-	}
-	mustCreate(t, api.Server, "e")
-
-	list := api.succeed(t, http.MethodGet, pools, nil, http.StatusOK)
-	var names []string
-	for _, item := range list["agentPools"].([]any) {
-		names = append(names, item.(map[string]any)["name"].(string))
-	}
-	if want := []string{"c", "z", "b", "e"}; !slices.Equal(names, want) {
-		t.Errorf("names %v, want %v", names, want)
-	}
+	wantCode(t, a.SetDefaultAgentPool("acme", pool.ID), http.StatusBadRequest)
+	wantCode(t, a.SetDefaultAgentPool("globex", ""), http.StatusNotFound)
 }
 
-func TestAgentPoolInUse(t *testing.T) {
-	api := newAPI(t, emulator.Options{})
-	used, _ := mustCreate(t, api.Server, "used")
-	other, _ := mustCreate(t, api.Server, "other")
-	const first = "/api/stacks/acme/shop/dev/deployments/settings"
-	const second = "/api/stacks/acme/shop/prod/deployments/settings"
-	for path, id := range map[string]string{first: used.ID, second: other.ID} {
-		got := api.succeed(t, http.MethodPost, path, map[string]any{"agentPoolID": id}, http.StatusOK)
-		if got["agentPoolID"] != id {
-			t.Errorf("settings %v, want pool %s", got, id)
-		}
+func TestAgentPools_direct(t *testing.T) {
+	a := newAPI(t, emulator.Options{})
+	pool, token := mustCreate(t, a.Server, "one")
+	mustCreate(t, a.Server, "two")
+	matches := []bool{
+		a.TokenMatches("acme", pool.ID, token), a.TokenMatches("acme", pool.ID, "x"), a.TokenMatches("acme", "none", token),
 	}
-
-	for _, query := range []string{"", "?force=false"} {
-		message := refused(t, api.send(t, http.MethodDelete, pools+"/"+used.ID+query, nil), http.StatusBadRequest)
-		if !strings.Contains(message, `"used"`) {
-			t.Errorf("message %q does not name the pool", message)
-		}
+	if !slices.Equal(matches, []bool{true, false, false}) {
+		t.Errorf("the token, a different token and an unknown pool match: %v", matches)
 	}
-	api.succeed(t, http.MethodDelete, pools+"/"+used.ID+"?force=true", nil, http.StatusNoContent)
-
-	if got := api.succeed(t, http.MethodGet, first, nil, http.StatusOK); got["agentPoolID"] != "" {
-		t.Errorf("settings after a forced delete: %v, want no pool", got)
-	}
-	if got := api.succeed(t, http.MethodGet, second, nil, http.StatusOK); got["agentPoolID"] != other.ID {
-		t.Errorf("settings of a stack with another pool: %v, want %s", got, other.ID)
-	}
-
-	// A stack that no longer uses the pool does not keep it.
-	api.succeed(t, http.MethodPost, second, map[string]any{"agentPoolID": ""}, http.StatusOK)
-	api.succeed(t, http.MethodDelete, pools+"/"+other.ID, nil, http.StatusNoContent)
-}
-
-func TestAgentPoolDirectAccess(t *testing.T) {
-	api := newAPI(t, emulator.Options{})
-	pool, token := mustCreate(t, api.Server, "one")
-	mustCreate(t, api.Server, "two")
-	if !api.TokenMatches("acme", pool.ID, token) {
-		t.Error("the token does not match")
+	create := func(org, name string) error {
+		_, _, err := a.CreateAgentPool(org, name, "")
+		return err
 	}
 	name, empty, description := "two", "", "changed"
-
-	refusals := []struct {
-		call string
-		err  error
-		code int
-	}{
-		{"create without a name", create(api.Server, "acme", ""), http.StatusBadRequest},
-		{"create a taken name", create(api.Server, "acme", "one"), http.StatusConflict},
-		{"create elsewhere", create(api.Server, "globex", "one"), http.StatusNotFound},
-		{"update to no name", api.UpdateAgentPool("acme", pool.ID, &empty, nil), http.StatusBadRequest},
-		{"update to a taken name", api.UpdateAgentPool("acme", pool.ID, &name, nil), http.StatusConflict},
-		{"update an unknown pool", api.UpdateAgentPool("acme", "none", &name, nil), http.StatusNotFound},
-		{"delete an unknown pool", api.DeleteAgentPool("acme", "none"), http.StatusNotFound},
-		{"an unknown pool's deployment", api.SetLastDeployment("acme", "none", time.Time{}), http.StatusNotFound},
-	}
-	for _, refusal := range refusals {
-		if code := errorCode(t, refusal.err); code != refusal.code {
-			t.Errorf("%s: code %d, want %d", refusal.call, code, refusal.code)
-		}
-	}
-
-	if err := api.UpdateAgentPool("acme", pool.ID, nil, &description); err != nil {
-		t.Fatal(err)
-	}
-	if got := api.AgentPools("acme")[0]; got.Name != "one" || got.Description != "changed" {
+	wantCode(t, create("acme", ""), http.StatusBadRequest)
+	wantCode(t, create("acme", "one"), http.StatusConflict)
+	wantCode(t, create("globex", "one"), http.StatusNotFound)
+	wantCode(t, a.UpdateAgentPool("acme", pool.ID, &empty, nil), http.StatusBadRequest)
+	wantCode(t, a.UpdateAgentPool("acme", pool.ID, &name, nil), http.StatusConflict)
+	wantCode(t, a.UpdateAgentPool("acme", "none", &name, nil), http.StatusNotFound)
+	wantCode(t, a.DeleteAgentPool("acme", "none"), http.StatusNotFound)
+	wantCode(t, a.SetLastDeployment("acme", "none", time.Time{}), http.StatusNotFound)
+	wantCode(t, a.SetStackPool("acme", "shop", "dev", "none"), http.StatusBadRequest)
+	mustDo(t, a.UpdateAgentPool("acme", pool.ID, nil, &description))
+	if got := a.AgentPools("acme")[0]; got.Name != "one" || got.Description != "changed" {
 		t.Errorf("pool %+v, want one, changed", got)
 	}
-	if api.AgentPools("globex") != nil {
-		t.Error("an unknown organization has pools")
-	}
-	if requests := api.Requests(); len(requests) != 0 {
-		t.Errorf("direct access is in the request log: %v", requests)
+	if a.AgentPools("globex") != nil || len(a.Requests()) != 0 {
+		t.Error("an unknown organization has pools, or methods are in the request log")
 	}
 }
 
-func create(server *emulator.Server, org, name string) error {
-	_, _, err := server.CreateAgentPool(org, name, "")
-	return err
+func TestAgents(t *testing.T) {
+	clock := newClock()
+	a := newAPI(t, emulator.Options{Now: clock.Now})
+	pool, _ := mustCreate(t, a.Server, "one")
+	path := "/emulator/orgs/acme/agent-pools/" + pool.ID + "/agents"
+	agents := func() (statuses []string) {
+		for _, agent := range a.succeed(t, http.MethodGet, poolsPath+"/"+pool.ID, nil)["agents"].([]any) {
+			fields := agent.(map[string]any)
+			statuses = append(statuses, fields["hostname"].(string)+" "+fields["pid"].(string)+" "+fields["status"].(string))
+		}
+		return statuses
+	}
+	a.succeed(t, http.MethodPost, path, `{"hostname":"host-1","pid":"1"}`)
+	a.succeed(t, http.MethodPost, path, `{"hostname":"host-1","pid":"2"}`)
+	a.succeed(t, http.MethodPost, path, `{"hostname":"host-2","pid":"1","version":"1","platform":"linux","ip":"::1"}`)
+	// An agent that connects again replaces itself.
+	got := a.succeed(t, http.MethodPost, path, `{"hostname":"host-1","pid":"1"}`)
+	if got["lastSeen"] != float64(clock.Now().Unix()) || got["platform"] != "" {
+		t.Errorf("agent %v, want a lastSeen of now and an empty platform", got)
+	}
+	if got := a.send(t, http.MethodDelete, path+"/host-1", nil); got.status != http.StatusNoContent {
+		t.Errorf("disconnect: status %d, want 204", got.status)
+	}
+	if diff := cmp.Diff([]string{"host-1 2 offline", "host-2 1 online", "host-1 1 offline"}, agents()); diff != "" {
+		t.Errorf("agents (-want +got):\n%s", diff)
+	}
+	if !a.AgentPools("acme")[0].Online {
+		t.Error("the pool is offline although an agent is online")
+	}
+	clock.advance(time.Minute)
+	mustDo(t, a.DisconnectAgent("acme", pool.ID, "host-2"))
+	if got := a.AgentPools("acme")[0]; got.Online || !got.LastSeen.Equal(clock.Now()) {
+		t.Errorf("online %t, last seen %v, want offline and now", got.Online, got.LastSeen)
+	}
+
+	a.send(t, http.MethodDelete, path+"/host-1", nil).message(t, http.StatusNotFound)
+	a.send(t, http.MethodPost, path, `{"hostname":""}`).message(t, http.StatusBadRequest)
+	wantCode(t, a.ConnectAgent("acme", "none", emulator.Agent{Hostname: "x"}), http.StatusNotFound)
+	wantCode(t, a.ConnectAgent("acme", pool.ID, emulator.Agent{}), http.StatusBadRequest)
+	wantCode(t, a.DisconnectAgent("acme", "none", "x"), http.StatusNotFound)
+}
+
+func TestDefaultOrganization(t *testing.T) {
+	a := newAPI(t, emulator.Options{Organizations: []string{"acme", "globex"}})
+	const path = "/api/user/organizations/default"
+	if got := a.succeed(t, http.MethodGet, path, nil); got["GitHubLogin"] != "acme" {
+		t.Errorf("default organization %v, want the first of the options", got["GitHubLogin"])
+	}
+	mustDo(t, a.SetModes(emulator.ModeDefaultOrganizationEmpty))
+	if got := a.succeed(t, http.MethodGet, path, nil); got["GitHubLogin"] != "" {
+		t.Errorf("default organization %v, want an empty one", got["GitHubLogin"])
+	}
+	mustDo(t, a.SetModes(emulator.ModeDefaultOrganization400))
+	a.send(t, http.MethodGet, path, nil).message(t, http.StatusBadRequest)
+	mustDo(t, a.SetModes(emulator.ModeDefaultOrganization404))
+	a.send(t, http.MethodGet, path, nil).message(t, http.StatusNotFound)
+	mustDo(t, a.SetModes())
+	a.SetDefaultOrganization("")
+	a.send(t, http.MethodGet, path, nil).message(t, http.StatusBadRequest)
+}
+
+func TestModes_samlLogin(t *testing.T) {
+	a := newAPI(t, emulator.Options{Modes: []emulator.Mode{emulator.ModeSAMLLogin}})
+	got := a.send(t, http.MethodGet, poolsPath, nil)
+	got.message(t, http.StatusUnauthorized)
+	want := []any{map[string]any{"resource": "organization", "attribute": "acme", "errorType": "saml_login_required"}}
+	if diff := cmp.Diff(want, decode(t, got.body)["errors"]); diff != "" {
+		t.Errorf("errors (-want +got):\n%s", diff)
+	}
+	for _, path := range []string{"/api/user", "/emulator/orgs/acme/agent-pools/none/agents"} {
+		if got := a.send(t, http.MethodGet, path, nil); got.status == http.StatusUnauthorized {
+			t.Errorf("%s: status 401, want the mode to concern the API of organizations only", path)
+		}
+	}
 }

@@ -1,13 +1,11 @@
 package emulator_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -17,16 +15,12 @@ import (
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 )
 
-func TestMain(m *testing.M) {
-	if path := os.Getenv(killedProcessFile); path != "" {
-		writeUntilKilled(path)
-	}
-	os.Exit(m.Run())
-}
+const (
+	accessToken = "pul-0000000000000000000000000000000000000001"
+	poolsPath   = "/api/orgs/acme/agent-pools"
+)
 
-const accessToken = "pul-0000000000000000000000000000000000000001"
-
-// clock is a time that moves when it is told to.
+// clock is a time that only a test moves.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -46,13 +40,12 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// api is an emulator behind a real HTTP server, and a client for it.
+// api is an emulator behind an HTTP server, with a client.
 type api struct {
 	*emulator.Server
+
 	url    string
 	client *http.Client
-	// shutDown closes the emulator, then waits for the requests that are under way. The end of the test calls it too.
-	shutDown func()
 }
 
 func newAPI(tb testing.TB, options emulator.Options) *api {
@@ -63,135 +56,101 @@ func newAPI(tb testing.TB, options emulator.Options) *api {
 		tb.Fatal(err)
 	}
 	listener := httptest.NewServer(server)
-	shutDown := sync.OnceFunc(func() {
-		// Requests that hang end with the emulator, and the listener waits for them.
-		if err := server.Close(); err != nil {
-			tb.Error(err)
-		}
+	tb.Cleanup(func() {
+		listener.CloseClientConnections()
 		listener.Close()
 	})
-	tb.Cleanup(shutDown)
-	return &api{Server: server, url: listener.URL, client: listener.Client(), shutDown: shutDown}
+	return &api{Server: server, url: listener.URL, client: listener.Client()}
 }
 
-// request returns a request with all headers that the API asks for.
-func (a *api) request(tb testing.TB, method, path string, body any) *http.Request {
+// response is a response whose body has been read.
+type response struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// newRequest returns a request with the access token and no other header. The body is a string or is encoded as JSON.
+func (a *api) newRequest(tb testing.TB, method, path string, body any) *http.Request {
 	tb.Helper()
-	var reader io.Reader
-	if body != nil {
-		text, ok := body.(string)
-		if !ok {
-			encoded, err := json.Marshal(body)
-			if err != nil {
-				tb.Fatal(err)
-			}
-			text = string(encoded)
+	text, ok := body.(string)
+	if !ok && body != nil {
+		encoded, err := json.Marshal(body)
+		if err != nil {
+			tb.Fatal(err)
 		}
-		reader = strings.NewReader(text)
+		text = string(encoded)
 	}
-	request, err := http.NewRequestWithContext(tb.Context(), method, a.url+path, reader)
+	request, err := http.NewRequestWithContext(tb.Context(), method, a.url+path, strings.NewReader(text))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	request.Header.Set("Authorization", "token "+accessToken)
-	request.Header.Set("Accept", "application/vnd.pulumi+9")
-	request.Header.Set("User-Agent", "emulator-test")
-	request.Header.Set("X-Pulumi-Source", "provider")
-	if body != nil {
-		request.Header.Set("Content-Type", "application/json")
-	}
 	return request
 }
 
-func (a *api) send(tb testing.TB, method, path string, body any) *http.Response {
-	tb.Helper()
-	return a.do(tb, a.request(tb, method, path, body))
+// try sends a request and returns the response or the error of the connection.
+func (a *api) try(request *http.Request) (response, error) {
+	resp, err := a.client.Do(request)
+	if err != nil {
+		return response{}, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return response{resp.StatusCode, resp.Header, body}, err
 }
 
-func (a *api) do(tb testing.TB, request *http.Request) *http.Response {
+func (a *api) do(tb testing.TB, request *http.Request) response {
 	tb.Helper()
-	response, err := a.client.Do(request)
+	got, err := a.try(request)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { response.Body.Close() })
-	return response
+	return got
 }
 
-// succeed sends a request that must be answered with status, and returns the decoded body.
-func (a *api) succeed(tb testing.TB, method, path string, body any, status int) map[string]any {
+func (a *api) send(tb testing.TB, method, path string, body any) response {
 	tb.Helper()
-	response := a.send(tb, method, path, body)
-	data := readBody(tb, response)
-	if response.StatusCode != status {
-		tb.Fatalf("%s %s: status %d, want %d: %s", method, path, response.StatusCode, status, redact(data))
-	}
-	if len(data) == 0 {
-		return nil
-	}
-	return decode(tb, data)
+	return a.do(tb, a.newRequest(tb, method, path, body))
 }
 
-// refused asserts that a response is a refusal in the API's JSON form and returns its message.
-func refused(tb testing.TB, response *http.Response, status int) string {
+// succeed sends a request and returns the JSON object in the response, which must have status 200.
+func (a *api) succeed(tb testing.TB, method, path string, body any) map[string]any {
 	tb.Helper()
-	data := readBody(tb, response)
-	if response.StatusCode != status {
-		tb.Fatalf("status %d, want %d: %s", response.StatusCode, status, redact(data))
+	got := a.send(tb, method, path, body)
+	if got.status != http.StatusOK {
+		tb.Fatalf("%s %s: status %d, want 200: %s", method, path, got.status, redact(got.body))
 	}
-	if got := response.Header.Get("Content-Type"); got != "application/json" {
+	return decode(tb, got.body)
+}
+
+// message returns the message of an error response in Pulumi Cloud's form, which must have this status.
+func (r response) message(tb testing.TB, status int) string {
+	tb.Helper()
+	if r.status != status {
+		tb.Fatalf("status %d, want %d: %s", r.status, status, redact(r.body))
+	}
+	if got := r.header.Get("Content-Type"); got != "application/json" {
 		tb.Errorf("Content-Type %q, want application/json", got)
 	}
-	body := decode(tb, data)
-	if body["code"] != float64(status) {
-		tb.Errorf("code %v, want %d", body["code"], status)
-	}
+	body := decode(tb, r.body)
 	message, _ := body["message"].(string)
-	if !strings.HasPrefix(message, http.StatusText(status)+": ") {
-		tb.Errorf("message %q does not open with the status text", message)
+	if body["code"] != float64(status) || !strings.HasPrefix(message, http.StatusText(status)+": ") {
+		tb.Errorf("body %s, want the code %d and a message that starts with the status text", redact(r.body), status)
 	}
 	return message
 }
 
-// status sends a request and returns the answer's status, or 0 after marking the test as failed. Unlike send it may be
-// called from any goroutine.
-func (a *api) status(tb testing.TB, request *http.Request) int {
-	tb.Helper()
-	response, err := a.client.Do(request)
-	if err != nil {
-		tb.Error(err)
-		return 0
-	}
-	defer response.Body.Close()
-	if _, err := io.Copy(io.Discard, response.Body); err != nil {
-		tb.Error(err)
-	}
-	return response.StatusCode
-}
-
-// redact makes a body fit for test output.
+// redact replaces tokens, so that test output holds none.
 func redact(body []byte) []byte {
 	return regexp.MustCompile(`pul-[0-9a-f]+`).ReplaceAll(body, []byte("pul-…"))
-}
-
-func readBody(tb testing.TB, response *http.Response) []byte {
-	tb.Helper()
-	data, err := io.ReadAll(response.Body)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return data
 }
 
 func decode(tb testing.TB, data []byte) map[string]any {
 	tb.Helper()
 	var body map[string]any
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	if err := decoder.Decode(&body); err != nil {
+	if err := json.Unmarshal(data, &body); err != nil {
 		tb.Fatalf("body %q: %v", redact(data), err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		tb.Fatalf("body %q goes on after its JSON", redact(data))
 	}
 	return body
 }
@@ -205,11 +164,35 @@ func mustCreate(tb testing.TB, server *emulator.Server, name string) (emulator.A
 	return pool, token
 }
 
-func errorCode(tb testing.TB, err error) int {
+func mustDo(tb testing.TB, err error) {
 	tb.Helper()
-	refusal, ok := errors.AsType[*emulator.Error](err)
-	if !ok {
-		tb.Fatalf("error %v is not an *emulator.Error", err)
+	if err != nil {
+		tb.Fatal(err)
 	}
-	return refusal.Code
+}
+
+// wantCode checks the status of an error that a method of the server returned.
+func wantCode(tb testing.TB, err error, code int) {
+	tb.Helper()
+	if apiErr, ok := errors.AsType[*emulator.Error](err); !ok || apiErr.Code != code {
+		tb.Errorf("error %v, want an emulator.Error with code %d", err, code)
+	}
+}
+
+// lockedBuffer holds what a server logs in the background.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }

@@ -1,195 +1,213 @@
 package emulator
 
 import (
-	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
+	"hash/fnv"
+	"maps"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
-	"sync"
+	"net/http/httptest"
+	"slices"
+	"strings"
 	"time"
 )
 
-// Faults are the rates, from 0 to 1, at which requests to Pulumi's API fail. A request suffers one fault at most, so
-// that the rates' sum is the rate of all failures and can't exceed 1.
-type Faults struct {
-	// TooManyRequests answers 429 before the request took effect.
-	TooManyRequests float64
-	// Error500 answers 500 before the request took effect.
-	Error500 float64
-	// Error500After answers 500 after the request took effect.
-	Error500After float64
-	// Error503 answers 503 before the request took effect.
-	Error503 float64
-	// Drop closes the connection without an answer before the request took effect.
-	Drop float64
-	// DropAfter closes the connection without an answer after the request took effect.
-	DropAfter float64
-	// Hang never answers, and the request has no effect. It ends when the client goes away or the server is closed.
-	Hang float64
-	// Truncate closes the connection in the middle of the body, after the request took effect. An answer without a
-	// body is dropped.
-	Truncate float64
+// Faults maps names of faults to the share of requests to the API, from 0 to 1, that suffer them. [FaultNames] lists
+// the names. A request suffers at most one fault, so that the shares should not add up to more than 1. [StaleReads] is
+// independent of the other faults.
+type Faults map[string]float64
 
-	// RetryAfter is what 429 and 503 say in Retry-After, in whole seconds, rounded up. 0 leaves the header out.
-	RetryAfter time.Duration
-}
+// StaleReads is the share of new agent pools that the next one or two reads do not show, for up to five seconds. It
+// models a service whose reads come from replicas.
+const StaleReads = "stale-reads"
 
-type fault int
+const maxStaleness = 5 * time.Second
 
-const (
-	faultNone fault = iota
-	faultTooManyRequests
-	faultError500
-	faultError500After
-	faultError503
-	faultDrop
-	faultDropAfter
-	faultHang
-	faultTruncate
-)
-
-type faultRate struct {
-	fault fault
-	rate  float64
-}
-
-func (f Faults) rates() []faultRate {
-	return []faultRate{
-		{faultTooManyRequests, f.TooManyRequests},
-		{faultError500, f.Error500},
-		{faultError500After, f.Error500After},
-		{faultError503, f.Error503},
-		{faultDrop, f.Drop},
-		{faultDropAfter, f.DropAfter},
-		{faultHang, f.Hang},
-		{faultTruncate, f.Truncate},
+// FaultNames returns the names that [Faults] can have, sorted. A fault with a name that ends in "-after" strikes after
+// the request took effect. All others prevent the effect, unless their name says otherwise.
+func FaultNames() []string {
+	names := []string{StaleReads}
+	for _, f := range faultTable {
+		names = append(names, f.name)
 	}
+	slices.Sort(names)
+	return names
 }
 
 func (f Faults) validate() error {
-	var sum float64
-	for _, r := range f.rates() {
-		// Written so that NaN fails as well.
-		if !(r.rate >= 0 && r.rate <= 1) {
-			return fmt.Errorf("fault rate %v is not between 0 and 1", r.rate)
+	for name, rate := range f {
+		if !slices.Contains(FaultNames(), name) {
+			return fmt.Errorf("unknown fault %q", name)
 		}
-		sum += r.rate
-	}
-	// Ten rates of 0.1 add up to slightly more than 1 in floating point.
-	if sum > 1+1e-9 {
-		return fmt.Errorf("fault rates add up to %v, which is more than 1", sum)
+		if !(rate >= 0 && rate <= 1) { // NaN is neither.
+			return fmt.Errorf("the rate of fault %q is %v, not between 0 and 1", name, rate)
+		}
 	}
 	return nil
 }
 
-// faultDice draws the faults. The same seed and order of requests draw the same faults.
-type faultDice struct {
-	mu     sync.Mutex
-	random *rand.Rand
-	rates  []faultRate
+// faultInjector draws the faults. A draw depends on the seed, the subject of the request and the number of requests
+// with the same subject before it, so that parallel requests meet the same faults in each run.
+type faultInjector struct {
+	seed     uint64
+	rates    Faults
+	ordinals map[string]int
+	counts   map[string]int
+	// delayed are effects that are due when the next request arrives and the one after that.
+	delayed [2][]func()
+	// hidden are new agent pools that the next reads do not show, by ID.
+	hidden map[string]hiddenPool
 }
 
-func newFaultDice(faults Faults, seed uint64) *faultDice {
+type hiddenPool struct {
+	reads int
+	until time.Time
+}
+
+func newFaultInjector(faults Faults, seed uint64) *faultInjector {
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
-	dice := &faultDice{random: rand.New(rand.NewPCG(seed, seed))}
-	for _, r := range faults.rates() {
-		if r.rate > 0 {
-			dice.rates = append(dice.rates, r)
+	return &faultInjector{
+		seed: seed, rates: maps.Clone(faults),
+		ordinals: make(map[string]int), counts: make(map[string]int), hidden: make(map[string]hiddenPool),
+	}
+}
+
+// random returns the source of the next draw about a subject.
+func (i *faultInjector) random(subject string) *rand.Rand {
+	hash := fnv.New64a()
+	_, _ = fmt.Fprintf(hash, "%s %d", subject, i.ordinals[subject]) // A hash never fails.
+	i.ordinals[subject]++
+	return rand.New(rand.NewPCG(i.seed, hash.Sum64()))
+}
+
+// next returns the fault of the next request about a subject, or nil.
+func (i *faultInjector) next(subject string, write bool) *fault {
+	value := i.random(subject).Float64()
+	for n := range faultTable {
+		f := &faultTable[n]
+		if value -= i.rates[f.name]; value >= 0 {
+			continue
+		}
+		if f.writesOnly && !write {
+			break
+		}
+		i.counts[f.name]++
+		return f
+	}
+	return nil
+}
+
+// hideSome hides a share of new agent pools from reads.
+func (i *faultInjector) hideSome(pool *agentPool) {
+	random := i.random("stale " + pool.Name)
+	if random.Float64() < i.rates[StaleReads] {
+		i.counts[StaleReads]++
+		i.hidden[pool.ID] = hiddenPool{reads: 1 + random.IntN(2), until: time.Now().Add(maxStaleness)}
+	}
+}
+
+// hides reports whether the current read must not show an agent pool.
+func (i *faultInjector) hides(poolID string) bool {
+	hidden := i.hidden[poolID]
+	if hidden.reads == 0 || time.Now().After(hidden.until) {
+		return false
+	}
+	hidden.reads--
+	i.hidden[poolID] = hidden
+	return true
+}
+
+// SetFaults replaces the faults. Delayed effects take place at once. Without [StaleReads], reads show all pools again.
+func (s *Server) SetFaults(faults Faults) error {
+	if err := faults.validate(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	delayed := slices.Concat(s.faults.delayed[:]...)
+	s.faults.rates, s.faults.delayed = maps.Clone(faults), [2][]func(){}
+	if faults[StaleReads] == 0 {
+		clear(s.faults.hidden)
+	}
+	s.mu.Unlock()
+	for _, effect := range delayed {
+		effect()
+	}
+	return nil
+}
+
+// FaultCounts returns how often each fault struck, and as "rate-limit" how many requests exceeded the rate limit.
+func (s *Server) FaultCounts() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.faults.counts)
+}
+
+// nextFault returns the fault of a request, or nil. It applies the delayed effects that are due.
+func (s *Server) nextFault(r *http.Request) *fault {
+	s.mu.Lock()
+	f := s.faults.next(s.subject(r), r.Method != http.MethodGet)
+	due := s.faults.delayed[0]
+	s.faults.delayed = [2][]func(){s.faults.delayed[1]}
+	s.mu.Unlock()
+	for _, effect := range due {
+		effect()
+	}
+	return f
+}
+
+// subject returns the subject of a request. It has the name of an agent pool rather than its ID, which is random.
+func (s *Server) subject(r *http.Request) string {
+	_, id, _ := strings.Cut(r.URL.Path, "/agent-pools/")
+	for _, org := range s.organizations {
+		if pool, err := org.pool(id); err == nil {
+			return r.Method + " " + org.name + " " + pool.Name
 		}
 	}
-	return dice
+	var created struct{ Name string }
+	body, _ := r.GetBody()                     // It reads from memory.
+	_ = json.NewDecoder(body).Decode(&created) // The API reports invalid JSON.
+	return r.Method + " " + strings.TrimSuffix(r.URL.Path, id) + " " + created.Name
 }
 
-func (d *faultDice) roll() fault {
-	if len(d.rates) == 0 {
-		return faultNone
-	}
-	d.mu.Lock()
-	value := d.random.Float64()
-	d.mu.Unlock()
-	for _, r := range d.rates {
-		if value < r.rate {
-			return r.fault
+func (s *Server) injectFaults(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f := s.nextFault(r)
+		if f == nil {
+			next.ServeHTTP(w, r)
+			return
 		}
-		value -= r.rate
-	}
-	return faultNone
-}
-
-// injectFaults wraps next with the random faults.
-func (s *Server) injectFaults(next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		switch s.dice.roll() {
-		case faultNone:
-			next(w, r)
-		case faultTooManyRequests:
-			s.writeRetryLater(w, http.StatusTooManyRequests)
-		case faultError500:
-			writeError(w, refuse(http.StatusInternalServerError, "injected before the request took effect"))
-		case faultError500After:
-			next(&responseBuffer{header: http.Header{}}, r)
-			writeError(w, refuse(http.StatusInternalServerError, "injected after the request took effect"))
-		case faultError503:
-			s.writeRetryLater(w, http.StatusServiceUnavailable)
-		case faultDrop:
-			panic(http.ErrAbortHandler)
-		case faultDropAfter:
-			next(&responseBuffer{header: http.Header{}}, r)
-			panic(http.ErrAbortHandler)
-		case faultHang:
-			select {
-			case <-r.Context().Done():
-			case <-s.closing:
-			}
-			panic(http.ErrAbortHandler)
-		case faultTruncate:
-			buffer := &responseBuffer{header: w.Header()}
-			next(buffer, r)
-			buffer.writeHalf(w)
-			panic(http.ErrAbortHandler)
+		s.logger.Debug("injecting a fault", "fault", f.name, "method", r.Method, "path", r.URL.Path)
+		perform := func() *httptest.ResponseRecorder {
+			// The request takes effect even if the client no longer waits.
+			copied := r.Clone(context.WithoutCancel(r.Context()))
+			copied.Body, _ = r.GetBody() // It reads from memory.
+			response := httptest.NewRecorder()
+			next.ServeHTTP(response, copied)
+			return response
 		}
-	}
-}
-
-func (s *Server) writeRetryLater(w http.ResponseWriter, status int) {
-	if after := s.options.Faults.RetryAfter; after > 0 {
-		seconds := (after + time.Second - 1) / time.Second
-		w.Header().Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
-	}
-	writeError(w, refuse(status, "injected before the request took effect"))
-}
-
-// responseBuffer takes an answer that does not reach the client, or not as it is.
-type responseBuffer struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (b *responseBuffer) Header() http.Header { return b.header }
-
-func (b *responseBuffer) WriteHeader(status int) {
-	if b.status == 0 {
-		b.status = status
-	}
-}
-
-func (b *responseBuffer) Write(p []byte) (int, error) {
-	b.WriteHeader(http.StatusOK)
-	return b.body.Write(p)
-}
-
-// writeHalf sends the headers of the whole answer and half of its body.
-func (b *responseBuffer) writeHalf(w http.ResponseWriter) {
-	if b.body.Len() == 0 {
-		return
-	}
-	w.Header().Set("Content-Length", strconv.Itoa(b.body.Len()))
-	w.WriteHeader(b.status)
-	// The connection is aborted whether or not these reach the client.
-	_, _ = w.Write(b.body.Bytes()[:b.body.Len()/2])
-	_ = http.NewResponseController(w).Flush()
+		b := broken{w: w, r: r, response: httptest.NewRecorder()}
+		switch f.effect {
+		case effectNone:
+		case effectOnce:
+			b.response = perform()
+		case effectTwice:
+			perform()
+			b.response = perform()
+		case effectLate:
+			s.mu.Lock()
+			n := s.faults.random("delay").IntN(len(s.faults.delayed))
+			s.faults.delayed[n] = append(s.faults.delayed[n], func() { perform() })
+			s.mu.Unlock()
+		}
+		if s.options.EchoSecrets {
+			b.echo = strings.TrimSpace(r.Header.Get("Authorization") + " " + b.response.Body.String())
+			b.echo += " " + base64.StdEncoding.EncodeToString([]byte(b.echo))
+		}
+		f.respond(b)
+	})
 }

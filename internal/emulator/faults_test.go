@@ -1,196 +1,223 @@
 package emulator_test
 
 import (
-	"encoding/json"
-	"errors"
-	"io"
+	"context"
+	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 )
 
-// createPool sends a creation on a connection of its own, so that net/http does not try a dropped one again.
-func createPool(t *testing.T, api *api, name string) (*http.Response, error) {
-	t.Helper()
-	request := api.request(t, http.MethodPost, pools, map[string]any{"name": name, "description": ""})
-	request.Close = true
-	response, err := api.client.Do(request)
-	if err == nil {
-		t.Cleanup(func() { response.Body.Close() })
-	}
-	return response, err
+// outcome is what a client learns of a request, and what the request did.
+type outcome struct {
+	// response starts with the status, or is "error" if the connection broke.
+	response string
+	pools    int
 }
 
-func TestFaultsThatAnswer(t *testing.T) {
-	tests := map[string]struct {
-		faults     emulator.Faults
-		status     int
-		retryAfter string
-		effect     bool
-	}{
-		"429": {
-			faults: emulator.Faults{TooManyRequests: 1, RetryAfter: 1500 * time.Millisecond},
-			status: http.StatusTooManyRequests, retryAfter: "2",
-		},
-		"429 without Retry-After": {
-			faults: emulator.Faults{TooManyRequests: 1}, status: http.StatusTooManyRequests,
-		},
-		"503": {
-			faults: emulator.Faults{Error503: 1, RetryAfter: time.Second},
-			status: http.StatusServiceUnavailable, retryAfter: "1",
-		},
-		"500 before": {faults: emulator.Faults{Error500: 1}, status: http.StatusInternalServerError},
-		"500 after": {
-			faults: emulator.Faults{Error500After: 1}, status: http.StatusInternalServerError, effect: true,
-		},
+func TestFaults_outcome(t *testing.T) {
+	const created = `200 application/json {"id":"…","tokenValue":"…"}`
+	apiError := func(status int, message string) string {
+		return fmt.Sprintf(`%d application/json {"code":%d,"message":"%s: %s"}`,
+			status, status, http.StatusText(status), message)
 	}
-	for name, test := range tests {
+	injected := func(status int) string { return apiError(status, "injected") }
+	page := func(status int) string {
+		return fmt.Sprintf("%d text/html; charset=utf-8 <html><body><h1>%d %s</h1></body></html>",
+			status, status, http.StatusText(status))
+	}
+	wants := map[string]outcome{
+		"drop": {"error", 0}, "drop-after": {"error", 1},
+		"reset": {"error", 0}, "reset-after": {"error", 1},
+		"429": {injected(429), 0}, "429-retry-after-0": {injected(429), 0}, "429-retry-after-1": {injected(429), 0},
+		"429-retry-after-date": {injected(429), 0},
+		"500":                  {injected(500), 0}, "500-after": {injected(500), 1},
+		"502": {injected(502), 0}, "502-after": {injected(502), 1},
+		"503": {injected(503), 0}, "503-after": {injected(503), 1},
+		"504": {injected(504), 0}, "504-after": {injected(504), 1},
+		"html-200": {page(200), 0}, "html-200-after": {page(200), 1},
+		"html-403": {page(403), 0}, "html-403-after": {page(403), 1},
+		"html-404": {page(404), 0}, "html-404-after": {page(404), 1},
+		"html-502": {page(502), 0}, "html-502-after": {page(502), 1},
+		"html-503": {page(503), 0}, "html-503-after": {page(503), 1},
+		"empty-body": {"200 application/json ", 0}, "empty-body-after": {"200 application/json ", 1},
+		"null-body": {"200 application/json null", 0}, "null-body-after": {"200 application/json null", 1},
+		"truncate-after":        {"error", 1},
+		"half-json-after":       {`200 application/json {"id":"…","tokenV`, 1},
+		"content-type-after":    {`200 text/html {"id":"…","tokenValue":"…"}`, 1},
+		"repeat-response-after": {created, 1},
+		"repeat-request-after":  {apiError(409, "agent pool already exists"), 1},
+		"stale-reads":           {created, 1},
+	}
+	for _, name := range emulator.FaultNames() {
+		if strings.HasPrefix(name, "hang") || strings.HasPrefix(name, "endless") || name == "late" {
+			continue // These end with the client, in the next test.
+		}
 		t.Run(name, func(t *testing.T) {
-			api := newAPI(t, emulator.Options{Faults: test.faults})
-			response, err := createPool(t, api, "one")
-			if err != nil {
-				t.Fatal(err)
+			a := newAPI(t, emulator.Options{Faults: emulator.Faults{name: 1}, Seed: 1})
+			got, err := a.try(a.newRequest(t, http.MethodPost, poolsPath, `{"name":"one"}`))
+			response := "error"
+			if err == nil {
+				response = fmt.Sprintf("%d %s %s", got.status, got.header.Get("Content-Type"), withoutRandom(got.body))
 			}
-			refused(t, response, test.status)
-			if got := response.Header.Get("Retry-After"); got != test.retryAfter {
-				t.Errorf("Retry-After %q, want %q", got, test.retryAfter)
+			if got := (outcome{response, len(a.AgentPools("acme"))}); got != wants[name] {
+				t.Errorf("outcome %+v, want %+v", got, wants[name])
 			}
-			if got := len(api.AgentPools("acme")) == 1; got != test.effect {
-				t.Errorf("took effect: %t, want %t", got, test.effect)
+			if counts := a.FaultCounts(); counts[name] != 1 {
+				t.Errorf("counts %v, want 1 of %s", counts, name)
 			}
-			// The emulator's own operations are spared.
-			api.succeed(t, http.MethodGet, "/emulator/health", nil, http.StatusOK)
+			a.send(t, http.MethodGet, "/emulator/health", nil) // Faults spare the emulator's own operations.
 		})
 	}
 }
 
-func TestFaultsThatDrop(t *testing.T) {
-	for name, test := range map[string]struct {
-		faults emulator.Faults
-		effect bool
-	}{
-		"before": {faults: emulator.Faults{Drop: 1}},
-		"after":  {faults: emulator.Faults{DropAfter: 1}, effect: true},
+// withoutRandom replaces IDs and tokens in a body.
+func withoutRandom(body []byte) string {
+	text := string(body)
+	for _, field := range []string{`"id":"`, `"tokenValue":"`} {
+		if before, rest, ok := strings.Cut(text, field); ok {
+			_, after, _ := strings.Cut(rest, `"`)
+			text = before + field + `…"` + after
+		}
+	}
+	return text
+}
+
+// giveUp sends a create of a pool that the client gives up as soon as it has arrived, and returns when it has been
+// served.
+func (a *api) giveUp(t *testing.T, name string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(served)
+		cancel()
+		a.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	body := strings.NewReader(`{"name":"` + name + `"}`)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+poolsPath, body)
+	mustDo(t, err)
+	request.Header.Set("Authorization", "token "+accessToken)
+	if _, err := a.try(request); err == nil {
+		t.Error("a request that the client gave up was answered")
+	}
+	<-served
+}
+
+func TestFaults_endWithTheClient(t *testing.T) {
+	for name, pools := range map[string]int{
+		"hang": 0, "hang-after": 1, "endless-body": 0, "endless-body-after": 1, "late": 0,
 	} {
 		t.Run(name, func(t *testing.T) {
-			api := newAPI(t, emulator.Options{Faults: test.faults})
-			if response, err := createPool(t, api, "one"); err == nil {
-				t.Fatalf("answered with status %d, want a dropped connection", response.StatusCode)
-			}
-			if got := len(api.AgentPools("acme")) == 1; got != test.effect {
-				t.Errorf("took effect: %t, want %t", got, test.effect)
-			}
-			if got := api.Requests(); len(got) != 1 || got[0].Status != 0 {
-				t.Errorf("logged %v, want one request without a status", got)
+			a := newAPI(t, emulator.Options{Faults: emulator.Faults{name: 1}})
+			a.giveUp(t, "one")
+			if got := len(a.AgentPools("acme")); got != pools || a.FaultCounts()[name] != 1 {
+				t.Errorf("%d pools and counts %v, want %d pools and 1 fault", got, a.FaultCounts(), pools)
 			}
 		})
 	}
 }
 
-func TestFaultTruncate(t *testing.T) {
-	api := newAPI(t, emulator.Options{Faults: emulator.Faults{Truncate: 1}})
-	response, err := createPool(t, api, "one")
-	if err != nil {
-		t.Fatal(err)
+func TestFaults_lateEffect(t *testing.T) {
+	a := newAPI(t, emulator.Options{Faults: emulator.Faults{"late": 1}})
+	a.giveUp(t, "one")
+	for range 2 {
+		a.succeed(t, http.MethodGet, poolsPath, nil)
 	}
-	data, err := io.ReadAll(response.Body)
-	if !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("reading the body: %v, want an unexpected end", err)
+	if got := a.AgentPools("acme"); len(got) != 1 {
+		t.Errorf("%d pools after two further requests, want 1", len(got))
 	}
-	if response.StatusCode != http.StatusOK || len(data) == 0 || json.Valid(data) {
-		t.Errorf("status %d and %d bytes, want 200 and half a body", response.StatusCode, len(data))
-	}
-	all := api.AgentPools("acme")
-	if len(all) != 1 {
-		t.Fatalf("%d pools, want 1: the write comes before the truncation", len(all))
-	}
-
-	request := api.request(t, http.MethodDelete, pools+"/"+all[0].ID, nil)
-	request.Close = true
-	if response, err := api.client.Do(request); err == nil {
-		response.Body.Close()
-		t.Errorf("an answer without a body arrived with status %d, want a dropped connection", response.StatusCode)
+	a.giveUp(t, "two")
+	mustDo(t, a.SetFaults(nil))
+	if got := a.AgentPools("acme"); len(got) != 2 {
+		t.Errorf("%d pools after the faults ended, want 2", len(got))
 	}
 }
 
-func TestFaultHangEndsWhenTheClientGoesAway(t *testing.T) {
-	ctx, now := cancelOnArrival(t)
-	api := newAPI(t, emulator.Options{Faults: emulator.Faults{Hang: 1}, Now: now})
-	ended := make(chan struct{})
-	listener := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer close(ended)
-		api.ServeHTTP(w, r)
-	}))
-	t.Cleanup(listener.Close)
-	api.url = listener.URL
-	request := api.request(t, http.MethodPost, pools, map[string]any{"name": "one", "description": ""})
-	if response, err := api.client.Do(request.WithContext(ctx)); err == nil {
-		response.Body.Close()
-		t.Errorf("answered with status %d, want none", response.StatusCode)
+func TestFaults_staleReads(t *testing.T) {
+	a := newAPI(t, emulator.Options{Faults: emulator.Faults{emulator.StaleReads: 1}})
+	path := poolsPath + "/" + a.succeed(t, http.MethodPost, poolsPath, `{"name":"one"}`)["id"].(string)
+	reads := 0
+	for reads < 3 && a.send(t, http.MethodGet, path, nil).status == http.StatusNotFound {
+		reads++
 	}
-	<-ended
-	if got := api.AgentPools("acme"); len(got) != 0 {
-		t.Errorf("a request that hangs took effect: %v", got)
+	if reads != 1 && reads != 2 {
+		t.Errorf("the pool was hidden from %d reads, want 1 or 2", reads)
+	}
+	path = poolsPath + "/" + a.succeed(t, http.MethodPost, poolsPath, `{"name":"two"}`)["id"].(string)
+	if pools := a.succeed(t, http.MethodGet, poolsPath, nil)["agentPools"].([]any); len(pools) != 1 {
+		t.Errorf("the list shows %d pools, want the first only", len(pools))
+	}
+	// The end of the faults shows all pools, also when faults begin again.
+	mustDo(t, a.SetFaults(nil))
+	mustDo(t, a.SetFaults(emulator.Faults{emulator.StaleReads: 1}))
+	if got := a.send(t, http.MethodGet, path, nil); got.status != http.StatusOK {
+		t.Errorf("status %d after the faults ended, want 200", got.status)
 	}
 }
 
-func TestFaultHangEndsWithTheEmulator(t *testing.T) {
-	arrived := make(chan struct{})
-	api := newAPI(t, emulator.Options{Faults: emulator.Faults{Hang: 1}, Now: func() time.Time {
-		close(arrived)
-		return time.Unix(0, 0)
-	}})
-	request := api.request(t, http.MethodGet, pools, nil)
-	answered := make(chan error)
-	go func() {
-		response, err := api.client.Do(request)
-		if err == nil {
-			response.Body.Close()
+func TestFaults_retryAfter(t *testing.T) {
+	for name, want := range map[string]string{
+		"429": "", "429-retry-after-0": "0", "429-retry-after-1": "1",
+		"429-retry-after-date": "Thu, 01 Jan 2026 00:00:00 GMT",
+	} {
+		a := newAPI(t, emulator.Options{Faults: emulator.Faults{name: 1}})
+		if got := a.send(t, http.MethodGet, poolsPath, nil).header.Get("Retry-After"); got != want {
+			t.Errorf("%s: Retry-After %q, want %q", name, got, want)
 		}
-		answered <- err
-	}()
-	<-arrived
-	if err := api.Close(); err != nil {
-		t.Error(err)
-	}
-	if err := <-answered; err == nil {
-		t.Error("a request that hangs was answered")
 	}
 }
 
-func TestFaultsFollowTheSeed(t *testing.T) {
-	draw := func(seed uint64) []int {
-		api := newAPI(t, emulator.Options{
-			Seed: seed, Faults: emulator.Faults{TooManyRequests: 0.25, Error500: 0.25, Error503: 0.25},
-		})
-		statuses := make([]int, 200)
-		for i := range statuses {
-			statuses[i] = api.send(t, http.MethodGet, pools, nil).StatusCode
+func TestFaults_seed(t *testing.T) {
+	faults := emulator.Faults{"429": 0.25, "500": 0.25, "503-after": 0.25}
+	draw := func(seed uint64, names ...string) map[string][]int {
+		a := newAPI(t, emulator.Options{Seed: seed, Faults: faults})
+		statuses := make(map[string][]int)
+		for range 50 {
+			for _, name := range names {
+				got := a.send(t, http.MethodPost, poolsPath, map[string]any{"name": name})
+				statuses[name] = append(statuses[name], got.status)
+			}
 		}
 		return statuses
 	}
-	first := draw(7)
-	if diff := cmp.Diff(first, draw(7)); diff != "" {
-		t.Errorf("the same seed drew other faults:\n%s", diff)
+	first := draw(7, "one", "two", "three", "four")
+	// The order of requests about different pools does not matter.
+	if diff := cmp.Diff(first, draw(7, "four", "two", "three", "one")); diff != "" {
+		t.Errorf("the same seed drew different faults:\n%s", diff)
 	}
-	if cmp.Equal(first, draw(8)) {
-		t.Error("another seed drew the same faults")
+	if cmp.Equal(first, draw(8, "one", "two", "three", "four")) {
+		t.Error("a different seed drew the same faults")
 	}
 	count := make(map[int]int)
-	for _, status := range first {
-		count[status]++
+	for _, statuses := range first {
+		for _, status := range statuses {
+			count[status]++
+		}
 	}
-	// About 50 of each; the seed is fixed, so that this can't fail by chance.
-	for _, status := range []int{
-		http.StatusOK, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable,
-	} {
-		if count[status] < 30 || count[status] > 70 {
-			t.Errorf("status %d came %d times in 200, want about 50", status, count[status])
+	// About 50 each. The seed is fixed, so that this cannot fail by chance.
+	for _, status := range []int{429, 500, 503} {
+		if count[status] < 35 || count[status] > 65 {
+			t.Errorf("status %d occurred %d times in 200, want about 50", status, count[status])
+		}
+	}
+}
+
+func TestFaults_echoSecrets(t *testing.T) {
+	a := newAPI(t, emulator.Options{EchoSecrets: true, Faults: emulator.Faults{"500-after": 1}})
+	got := a.send(t, http.MethodPost, poolsPath, `{"name":"one"}`)
+	message := got.message(t, http.StatusInternalServerError)
+	encoded := base64.StdEncoding.EncodeToString([]byte("token " + accessToken))
+	for _, secret := range []string{accessToken, "tokenValue", encoded[:len(encoded)-2]} {
+		if !strings.Contains(message, secret) || !strings.Contains(got.header.Get("X-Pulumi-Warning"), secret) {
+			t.Error("the response does not repeat the secrets of the request and its response")
 		}
 	}
 }

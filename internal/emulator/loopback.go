@@ -10,14 +10,13 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// ServeLoopback serves in the background, on a free port of 127.0.0.1, and returns the URL and what ends it at once. The
-// server's errors go to the logger, at level debug. It tells connState, unless that is nil, of each connection as an
-// [http.Server] does.
+// ServeLoopback serves on a free port of 127.0.0.1 in the background. It returns the URL and a function that stops the
+// server at once. The server reports connections to connState, unless that is nil, and errors to the logger.
 func ServeLoopback(
 	ctx context.Context, handler http.Handler, connState func(net.Conn, http.ConnState), logger hclog.Logger,
 ) (url string, closeServer func() error, err error) {
-	var listening net.ListenConfig
-	listener, err := listening.Listen(ctx, "tcp", "127.0.0.1:0")
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, err
 	}
@@ -29,7 +28,7 @@ func ServeLoopback(
 	}
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			logger.Error("the emulator stopped", "error", err)
+			logger.Error("the emulator has stopped", "error", err)
 		}
 	}()
 	return "http://" + listener.Addr().String(), server.Close, nil

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -14,76 +13,33 @@ import (
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 )
 
-// lockedBuffer takes what a server logs in the background.
-type lockedBuffer struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
 func TestServeLoopback(t *testing.T) {
-	t.Parallel()
 	var log lockedBuffer
 	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: &log})
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
-		w.WriteHeader(http.StatusAccepted) // net/http reports it.
+		w.WriteHeader(http.StatusAccepted) // net/http logs this.
 	})
 	var connected atomic.Bool
 	connState := func(net.Conn, http.ConnState) { connected.Store(true) }
 	url, closeServer, err := emulator.ServeLoopback(t.Context(), handler, connState, logger)
-	if err != nil {
-		t.Fatal(err)
-	}
+	mustDo(t, err)
 	address, err := netip.ParseAddrPort(strings.TrimPrefix(url, "http://"))
 	if err != nil || !address.Addr().IsLoopback() || address.Port() == 0 {
-		t.Errorf("it serves at %q (%v), want a port of loopback", url, err)
+		t.Errorf("URL %q (%v), want a port of loopback", url, err)
 	}
-	response, err := get(t, url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if response.StatusCode != http.StatusAccepted {
-		t.Errorf("the handler's answer came as %s", response.Status)
-	}
-	if !connected.Load() {
-		t.Error("no connection was told of")
+	a := &api{url: url, client: http.DefaultClient}
+	if got := a.send(t, http.MethodGet, "/", nil); got.status != http.StatusAccepted || !connected.Load() {
+		t.Errorf("status %d, connection reported: %t; want 202 and true", got.status, connected.Load())
 	}
 	if !strings.Contains(log.String(), "[DEBUG] http: superfluous response.WriteHeader") {
-		t.Errorf("what net/http reports is not in the log at level debug:\n%s", &log)
+		t.Errorf("the log lacks the error of net/http at level debug:\n%s", log.String())
 	}
-
-	if err := closeServer(); err != nil {
-		t.Error(err)
-	}
-	if _, err := get(t, url); err == nil {
-		t.Error("it answers after it was closed")
+	mustDo(t, closeServer())
+	if _, err := a.try(a.newRequest(t, http.MethodGet, "/", nil)); err == nil {
+		t.Error("the server responds after it was closed")
 	}
 	if strings.Contains(log.String(), "[ERROR]") {
-		t.Errorf("it ended as if it had failed:\n%s", &log)
+		t.Errorf("closing the server logged an error:\n%s", log.String())
 	}
-}
-
-func get(t *testing.T, url string) (*http.Response, error) {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err == nil {
-		response.Body.Close()
-	}
-	return response, err
 }

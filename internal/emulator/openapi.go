@@ -3,7 +3,6 @@ package emulator
 import (
 	"bytes"
 	"context"
-	"crypto/subtle"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -12,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -21,26 +21,55 @@ import (
 //go:embed openapi.yaml
 var openAPIDocument []byte
 
-const (
-	jsonMediaType   = "application/json"
-	pulumiMediaType = "application/vnd.pulumi+9"
-)
+// description reads the OpenAPI description once, because that is most of the work of [New].
+var description = sync.OnceValues(func() (*openapi3.T, error) {
+	document, err := openapi3.NewLoader().LoadFromData(openAPIDocument)
+	if err != nil {
+		return nil, err
+	}
+	return document, document.Validate(context.Background())
+})
 
-// operation answers a request that agrees with the description: with a value that becomes the JSON body of a 200, or
-// with nil for a 204. A refusal is an [Error].
+const jsonMediaType = "application/json"
+
+// operation handles a request that matches the description. Its result becomes the JSON body of a response with status
+// 200. A nil result means status 204.
 type operation func(r *http.Request) (any, error)
 
-// newMux routes every operation of the description. [http.ServeMux] matches the escaped path segment by segment, so an
-// escaped slash never splits one.
+func (s *Server) operations() map[string]operation {
+	return map[string]operation{
+		"exchangeToken":             s.exchangeToken,
+		"getUser":                   s.getUser,
+		"getCapabilities":           s.getCapabilities,
+		"getDefaultOrganization":    s.getDefaultOrganization,
+		"updateDefaultOrganization": s.inOrganization(s.updateDefaultOrganization),
+		"getOrganizationMetadata":   s.inOrganization(s.getOrganizationMetadata),
+		"updateOrganization":        s.inOrganization(s.updateOrganization),
+		"listAgentPools":            s.inOrganization(s.listAgentPools),
+		"createAgentPool":           s.inOrganization(s.createAgentPool),
+		"getAgentPool":              s.inOrganization(s.getAgentPool),
+		"updateAgentPool":           s.inOrganization(s.updateAgentPool),
+		"deleteAgentPool":           s.inOrganization(s.deleteAgentPool),
+		"createStack":               s.inOrganization(s.createStack),
+		"getStack":                  s.inOrganization(s.getStack),
+		"getDeploymentSettings":     s.inOrganization(s.getDeploymentSettings),
+		"patchDeploymentSettings":   s.inOrganization(s.writeDeploymentSettings),
+		"replaceDeploymentSettings": s.inOrganization(s.writeDeploymentSettings),
+		"deleteDeploymentSettings":  s.inOrganization(s.deleteDeploymentSettings),
+		"listDeployments":           s.inOrganization(s.listDeployments),
+		"getHealth":                 s.getHealth,
+		"connectAgent":              s.inOrganization(s.connectAgent),
+		"disconnectAgent":           s.inOrganization(s.disconnectAgent),
+	}
+}
+
+// newMux returns a mux with every operation of the description. [http.ServeMux] matches escaped paths segment by
+// segment, so that an escaped slash is part of a name.
 func (s *Server) newMux() (*http.ServeMux, error) {
-	document, err := openapi3.NewLoader().LoadFromData(openAPIDocument)
+	document, err := description()
 	if err != nil {
 		return nil, fmt.Errorf("reading the OpenAPI description: %w", err)
 	}
-	if err := document.Validate(context.Background()); err != nil {
-		return nil, fmt.Errorf("the OpenAPI description is invalid: %w", err)
-	}
-
 	operations := s.operations()
 	mux := http.NewServeMux()
 	for path, item := range document.Paths.Map() {
@@ -61,38 +90,24 @@ func (s *Server) newMux() (*http.ServeMux, error) {
 	return mux, nil
 }
 
-func (s *Server) operations() map[string]operation {
-	return map[string]operation{
-		"exchangeToken":            s.exchangeToken,
-		"getDefaultOrganization":   s.getDefaultOrganization,
-		"updateOrganization":       s.updateOrganization,
-		"listAgentPools":           s.listAgentPools,
-		"createAgentPool":          s.createAgentPool,
-		"getAgentPool":             s.getAgentPool,
-		"updateAgentPool":          s.updateAgentPool,
-		"deleteAgentPool":          s.deleteAgentPool,
-		"getDeploymentSettings":    s.getDeploymentSettings,
-		"updateDeploymentSettings": s.updateDeploymentSettings,
-		"getHealth":                s.getHealth,
-		"connectAgent":             s.connectAgent,
-		"disconnectAgent":          s.disconnectAgent,
-	}
-}
-
 func (s *Server) serve(operation operation, route *routers.Route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		// Clients need not declare that a body is JSON, which is all that an operation can read. A token exchange also
+		// accepts a form.
+		if route.Path != exchangePath || !isForm(r) {
+			r.Header.Set("Content-Type", jsonMediaType)
+		}
 		input := &openapi3filter.RequestValidationInput{
 			Request:    r,
 			PathParams: make(map[string]string),
 			Route:      route,
 			Options: &openapi3filter.Options{
-				AuthenticationFunc:                s.authenticate,
-				IncludeResponseStatus:             true,
-				RejectWhenRequestBodyNotSpecified: true,
-				SkipSettingDefaults:               true,
+				AuthenticationFunc:    s.authenticate,
+				IncludeResponseStatus: true,
+				SkipSettingDefaults:   true,
 			},
 		}
-		// The values of a request or an answer stay out of messages: the answer to a creation holds a token.
+		// Error messages must not quote bodies, some of which hold tokens.
 		input.Options.WithCustomSchemaErrorFunc(describeSchemaError)
 		for _, parameter := range route.PathItem.Parameters {
 			if parameter.Value.In == openapi3.ParameterInPath {
@@ -100,81 +115,98 @@ func (s *Server) serve(operation operation, route *routers.Route) http.HandlerFu
 			}
 		}
 
-		status, body, err := s.answer(operation, input)
+		status, body, err := s.respond(operation, input)
 		if err == nil && !s.options.SkipResponseValidation {
-			err = validateResponse(input, w.Header(), status, body)
+			err = validateResponse(input, status, body)
 		}
 		if err != nil {
 			s.logger.Error("internal error", "operation", route.Operation.OperationID, "error", err)
-			writeError(w, refuse(http.StatusInternalServerError, "%v", err))
+			writeError(w, errorf(http.StatusInternalServerError, "%v", err))
 			return
 		}
-		writeBody(w, status, body)
+		if body == nil {
+			w.WriteHeader(status)
+			return
+		}
+		send(w, status, jsonMediaType, body)
 	}
 }
 
-// answer returns the status and JSON body for a request, which may be a refusal's. Its error is a failure of the
-// emulator's own.
-func (s *Server) answer(operation operation, input *openapi3filter.RequestValidationInput) (int, []byte, error) {
-	result, err := func() (any, error) {
-		if err := validateRequest(input); err != nil {
-			return nil, err
-		}
-		return operation(input.Request)
-	}()
-	if refusal, ok := errors.AsType[*Error](err); ok {
-		body, err := json.Marshal(refusal)
-		return refusal.Code, body, err
+// respond returns the status and the JSON body of the response, which can be an error response. An error is a bug of
+// the emulator.
+func (s *Server) respond(operation operation, input *openapi3filter.RequestValidationInput) (int, []byte, error) {
+	err := validateRequest(input)
+	if err == nil {
+		err = s.checkModes(input.Route.Path, input.PathParams["org"])
 	}
-	if err != nil {
+	var result any
+	if err == nil {
+		result, err = operation(input.Request)
+	}
+	status := http.StatusOK
+	if apiErr, ok := errors.AsType[*Error](err); ok {
+		status, result = apiErr.Code, apiErr.body()
+	} else if err != nil {
 		return 0, nil, err
-	}
-	if result == nil {
+	} else if result == nil {
 		return http.StatusNoContent, nil, nil
 	}
 	body, err := json.Marshal(result)
-	return http.StatusOK, body, err
+	return status, body, err
+}
+
+var errUnauthenticated = errors.New("unauthenticated")
+
+// authenticate checks the access token of a request for [openapi3filter.ValidateRequest].
+func (s *Server) authenticate(_ context.Context, input *openapi3filter.AuthenticationInput) error {
+	request := input.RequestValidationInput
+	scheme, token, _ := strings.Cut(request.Request.Header.Get("Authorization"), " ")
+	if scheme != "token" {
+		return errUnauthenticated
+	}
+	if hashToken(token) == hashToken(s.options.AccessToken) {
+		return nil
+	}
+	issued, ok := s.lookupToken(token)
+	if !ok {
+		return errUnauthenticated
+	}
+	if org, ok := request.PathParams["org"]; ok && org != issued.organization {
+		// The owner of the token does not learn whether the organization exists.
+		return errorf(http.StatusNotFound, "organization %q not found", org)
+	}
+	if issued.tokenType == TokenTypeRunner && strings.HasPrefix(request.Route.Path, "/api/") {
+		return errorf(http.StatusForbidden, "a runner token does not permit this operation")
+	}
+	return nil
 }
 
 func validateRequest(input *openapi3filter.RequestValidationInput) error {
-	r := input.Request
-	err := openapi3filter.ValidateRequest(r.Context(), input)
-	if refusal, ok := errors.AsType[*Error](err); ok {
-		return refusal
-	}
-	if _, ok := errors.AsType[*openapi3filter.SecurityRequirementsError](err); ok {
-		return refuse(http.StatusUnauthorized, "the access token is missing or not valid here")
-	}
-	if err != nil {
-		return refuse(http.StatusBadRequest, "%v", err)
-	}
-	if !strings.HasPrefix(input.Route.Path, "/api/") {
+	err := openapi3filter.ValidateRequest(input.Request.Context(), input)
+	if err == nil {
 		return nil
 	}
-	// OpenAPI can't describe the Accept header, nor kin-openapi a header that must not match.
-	if !accepts(r.Header, pulumiMediaType) {
-		return refuse(http.StatusBadRequest, "the Accept header must name %s", pulumiMediaType)
+	// The error of authenticate is wrapped.
+	if apiErr, ok := errors.AsType[*Error](err); ok {
+		return apiErr
 	}
-	if strings.HasPrefix(r.UserAgent(), "Go-http-client/") {
-		return refuse(http.StatusBadRequest, "the User-Agent is that of Go's HTTP library, not the client's own")
+	if _, ok := errors.AsType[*openapi3filter.SecurityRequirementsError](err); ok {
+		return errorf(http.StatusUnauthorized, "the access token is missing or invalid")
 	}
-	return nil
+	if input.Route.Path == exchangePath {
+		return oauthErrorf("invalid_request", "%v", err)
+	}
+	return errorf(http.StatusBadRequest, "%v", err)
 }
 
-func validateResponse(input *openapi3filter.RequestValidationInput, header http.Header, status int, body []byte) error {
-	header = header.Clone()
-	header.Set("Content-Type", jsonMediaType)
-	err := openapi3filter.ValidateResponse(input.Request.Context(), &openapi3filter.ResponseValidationInput{
+func validateResponse(input *openapi3filter.RequestValidationInput, status int, body []byte) error {
+	return openapi3filter.ValidateResponse(input.Request.Context(), &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: input,
 		Status:                 status,
-		Header:                 header,
+		Header:                 http.Header{"Content-Type": {jsonMediaType}},
 		Body:                   io.NopCloser(bytes.NewReader(body)),
 		Options:                input.Options,
 	})
-	if err != nil {
-		return fmt.Errorf("the answer, status %d, breaks the OpenAPI description: %w", status, err)
-	}
-	return nil
 }
 
 func describeSchemaError(err *openapi3.SchemaError) string {
@@ -184,61 +216,19 @@ func describeSchemaError(err *openapi3.SchemaError) string {
 	return err.Reason
 }
 
-var errUnauthenticated = errors.New("unauthenticated")
-
-func (s *Server) authenticate(_ context.Context, input *openapi3filter.AuthenticationInput) error {
-	request := input.RequestValidationInput
-	scheme, token, _ := strings.Cut(request.Request.Header.Get("Authorization"), " ")
-	if scheme != "token" {
-		return errUnauthenticated
-	}
-	if subtle.ConstantTimeCompare([]byte(token), []byte(s.options.AccessToken)) == 1 {
-		return nil
-	}
-	issued, ok := s.exchange.lookUp(token, s.now())
-	if !ok {
-		return errUnauthenticated
-	}
-	return issued.authorize(request.Route.Path, request.PathParams)
+// decodeBody decodes a body that matches the description.
+func decodeBody(r *http.Request, into any) {
+	_ = json.NewDecoder(r.Body).Decode(into) // The validation of the request has decoded it, too.
 }
 
-// accepts tells whether an Accept header names the media type itself; a wildcard does not.
-func accepts(header http.Header, mediaType string) bool {
-	for _, value := range header.Values("Accept") {
-		for accepted := range strings.SplitSeq(value, ",") {
-			name, _, _ := strings.Cut(accepted, ";")
-			if strings.EqualFold(strings.TrimSpace(name), mediaType) {
-				return true
-			}
-		}
-	}
-	return false
+func writeError(w http.ResponseWriter, err *Error) {
+	body, _ := json.Marshal(err) // An Error always has a JSON form.
+	send(w, err.Code, jsonMediaType, body)
 }
 
-func decodeBody(r *http.Request, into any) error {
-	// Unlike a decoder, which the validation uses, this refuses what follows the first value.
-	data, err := io.ReadAll(r.Body)
-	if err == nil {
-		err = json.Unmarshal(data, into)
-	}
-	if err != nil {
-		return refuse(http.StatusBadRequest, "failed to decode request body: %v", err)
-	}
-	return nil
-}
-
-func writeBody(w http.ResponseWriter, status int, body []byte) {
-	if body != nil {
-		w.Header().Set("Content-Type", jsonMediaType)
-		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	}
+func send(w http.ResponseWriter, status int, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	// A client that went away gets nothing, and there is nobody else to tell.
-	_, _ = w.Write(body)
-}
-
-func writeError(w http.ResponseWriter, refusal *Error) {
-	// A struct of an int and a string always has a JSON form.
-	body, _ := json.Marshal(refusal)
-	writeBody(w, refusal.Code, body)
+	_, _ = w.Write(body) // The client may be gone.
 }

@@ -3,76 +3,74 @@ package emulator
 import (
 	"net/http"
 	"net/url"
-	"sync"
 )
 
 // Request is an entry of the request log.
 type Request struct {
 	Method string
-	// Path is escaped, as it was sent.
+	// Path is escaped as in the request.
 	Path  string
 	Query url.Values
-	// Header lacks the headers that carry credentials.
+	// Header lacks the headers with credentials.
 	Header http.Header
-	// Body is kept for the operations of the description alone. Of a token exchange it lacks the ID token.
+	// Body lacks the ID token of a token exchange.
 	Body string
-	// Status is 0 while the request is under way, and stays 0 if the connection was dropped instead of an answer.
+	// Status is 0 until there is a response. It stays 0 if the connection is closed without one.
 	Status int
-	// RequestID is the answer's X-Pulumi-Request-ID.
+	// RequestID is the X-Pulumi-Request-ID of the response.
 	RequestID string
 }
 
 var credentialHeaders = []string{"Authorization", "Proxy-Authorization", "Cookie"}
 
-type requestLog struct {
-	mu      sync.Mutex
-	entries []*Request
-}
-
-func (l *requestLog) arrived(request *Request, header http.Header) {
-	request.Header = header.Clone()
+func (s *Server) logRequest(request *Request) {
 	for _, name := range credentialHeaders {
 		request.Header.Del(name)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.entries = append(l.entries, request)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.options.NoRequestLog {
+		s.requests = append(s.requests, request)
+	}
 }
 
-func (l *requestLog) answered(request *Request, status int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (s *Server) setStatus(request *Request, status int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	request.Status = status
 }
 
-func (l *requestLog) reset() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.entries = nil
-}
-
-func (l *requestLog) snapshot() []Request {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	requests := make([]Request, len(l.entries))
-	for i, entry := range l.entries {
-		requests[i] = *entry
+// Requests returns the requests so far in order of arrival.
+func (s *Server) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	requests := make([]Request, len(s.requests))
+	for i, request := range s.requests {
+		requests[i] = *request
 	}
 	return requests
 }
 
-// statusRecorder reports the status of an answer before any of it reaches the client.
+// ResetRequests clears the request log.
+func (s *Server) ResetRequests() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests = nil
+}
+
+// statusRecorder reports the status of a response before the client sees any of it.
 type statusRecorder struct {
 	http.ResponseWriter
+
 	status   int
-	answered func(status int)
+	onStatus func(status int)
 }
 
 func (w *statusRecorder) record(status int) {
-	// Informational answers are followed by the real one.
+	// The response proper follows informational ones.
 	if w.status == 0 && status >= http.StatusOK {
 		w.status = status
-		w.answered(status)
+		w.onStatus(status)
 	}
 }
 

@@ -1,20 +1,23 @@
-// Package emulator is Pulumi Cloud's agent-pool API on loopback: an [http.Handler] that keeps organizations, agent
-// pools, their agents and the deployment settings of stacks, in memory or in a file, and that exchanges ID tokens of
-// OpenID Connect issuers for access tokens.
+// Package emulator serves the parts of Pulumi Cloud's API that concern agent pools, for tests and for trials without an
+// account. [Server] is an [http.Handler] that keeps organizations, agent pools, stacks with their deployment settings,
+// and deployments in memory. It exchanges ID tokens of OpenID Connect issuers for access tokens.
 //
-// What it accepts and answers is laid down in openapi.yaml: a request that disagrees with it is refused with a 400 that
-// says why, and an answer that disagrees is a defect of the emulator, answered with a 500. A missing token, an unknown
-// organization and the like are refused as Pulumi Cloud does. Anything that is not in the description is an unknown
-// route, answered with a 404 in plain text.
+// The file openapi.yaml describes the API. Requests that do not match the description fail with 400, and responses that
+// do not match it are a bug of the emulator, which it reports with 500. Every client of Pulumi Cloud can use the
+// emulator: it requires no headers but Authorization, and ignores fields that it does not know.
 //
-// For tests there are a log of requests, hooks, random faults, and methods that look at and change the state without a
-// request.
+// Options and methods make the API fail in the ways in which Pulumi Cloud, or a network in front of it, is known to
+// fail: [Mode] models conditions of the account, [Faults] single requests that break.
 package emulator
 
 import (
 	"bytes"
+	"compress/gzip"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"path"
 	"strings"
@@ -24,72 +27,71 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/time/rate"
 )
 
-const (
-	maxRequestBody = 1 << 20
-
-	requestIDHeader = "X-Pulumi-Request-ID"
-)
+const maxRequestBody = 1 << 20
 
 // Options configure a [Server].
 type Options struct {
-	// AccessToken is the token that requests must carry, unless they carry one that was issued in exchange for an ID
-	// token. Required.
+	// AccessToken is the access token of the emulated user. Required.
 	AccessToken string
-	// TrustPolicies say which ID tokens are exchanged for access tokens. Those tokens are kept in memory alone.
-	TrustPolicies []TrustPolicy
-	// Organizations exist from the start, and the first is the user's default; {"acme"} if empty. Those that DataFile
-	// knows exist as well.
+	// Organizations are those of the user, who administers them. The first is the user's default. Defaults to "acme".
 	Organizations []string
-	// Milliseconds makes every timestamp count milliseconds since 1970 instead of seconds.
+	// Modes are the modes that are on at first.
+	Modes []Mode
+	// TrustPolicies decide which ID tokens are exchanged for access tokens. Without any, none is.
+	TrustPolicies []TrustPolicy
+	// MaxTokenLifetime limits the lifetime of exchanged access tokens, as an issuer's maximum does. A client can ask
+	// for more and gets less. Defaults to 25 hours.
+	MaxTokenLifetime time.Duration
+	// Milliseconds returns times in milliseconds. Pulumi's API description says seconds, while older samples of
+	// responses have milliseconds, so that clients must understand both.
 	Milliseconds bool
-	// Latency is added to every request to Pulumi's API, before it takes effect. It ends early, and the request has no
-	// effect, when the client goes away.
+	// Latency delays the effect of every request to the API. A client that goes away meanwhile prevents the effect.
 	Latency time.Duration
-	// DataFile is a bbolt database that holds the state; it is created if it does not exist. Without one the state is
-	// in memory alone. A write is on disk before it is answered.
-	DataFile string
-	// Faults are the rates of random failures.
+	// RateLimit is the number of requests per second above which the API responds with 429. 0 means no limit.
+	RateLimit int
+	// Faults make single requests fail at random.
 	Faults Faults
-	// Seed makes the random faults repeatable. 0 picks one at random.
+	// Seed makes the faults repeatable. 0 chooses a random seed.
 	Seed uint64
-	// Lenient supplies the headers that an API client sends and a bare curl does not: Accept, Content-Type,
-	// User-Agent and X-Pulumi-Source. Otherwise a request without them is refused.
-	Lenient bool
-	// SkipResponseValidation leaves answers unchecked. It is for benchmarks, where checking a list of thousands of
-	// pools would take longer than all else.
+	// EchoSecrets repeats credentials and response bodies in error messages that Faults cause, as a careless proxy
+	// would. It serves tests that look for secrets in what a client prints.
+	EchoSecrets bool
+	// SkipResponseValidation keeps the validation of long lists out of benchmarks.
 	SkipResponseValidation bool
-	// NoRequestLog leaves [Server.Requests] empty, for a server that runs long.
+	// NoRequestLog leaves [Server.Requests] empty, which saves memory in long runs.
 	NoRequestLog bool
-	// Logger gets a line per request, without bodies or credentials. nil discards them.
+	// Logger gets a line for each request, without bodies and credentials. Defaults to none.
 	Logger hclog.Logger
-	// Now is the clock of timestamps, of the Date header, and of the tokens' expiry. nil is [time.Now].
+	// Now is the clock of all times in responses and of the expiry of tokens. Defaults to [time.Now].
 	Now func() time.Time
 }
 
 // Server is the emulated API. It is safe for concurrent use.
 type Server struct {
-	options  Options
-	logger   hclog.Logger
-	now      func() time.Time
-	state    *state
-	exchange *tokenExchange
-	dice     *faultDice
-	log      requestLog
+	options   Options
+	logger    hclog.Logger
+	now       func() time.Time
+	templates templates
+	modes     atomic.Pointer[[]Mode]
+	mux       *http.ServeMux
+	// limiter is nil without a rate limit.
+	limiter *rate.Limiter
 
-	defaultOrganization atomic.Pointer[string]
-
-	mux *http.ServeMux
-	// hooked is mux as wrapped by the hooks.
-	hooked   atomic.Pointer[http.Handler]
-	hookLock sync.Mutex
-
-	closing   chan struct{}
-	closeOnce func() error
+	// mu guards what follows, including the organizations themselves.
+	mu                  sync.Mutex
+	organizations       map[string]*organization
+	defaultOrganization string
+	issuedTokens        map[tokenHash]issuedToken
+	faults              *faultInjector
+	// api is mux with the middleware around it.
+	api      http.Handler
+	requests []*Request
 }
 
-// New returns a server with the state of options.DataFile, or an empty one.
+// New returns a server without agent pools.
 func New(options Options) (*Server, error) {
 	if options.AccessToken == "" {
 		return nil, errors.New("an access token is required")
@@ -97,11 +99,16 @@ func New(options Options) (*Server, error) {
 	if err := options.Faults.validate(); err != nil {
 		return nil, err
 	}
-	if options.Latency < 0 {
-		return nil, errors.New("the latency is negative")
+	for i, policy := range options.TrustPolicies {
+		if err := policy.validate(); err != nil {
+			return nil, fmt.Errorf("trust policy %d: %w", i+1, err)
+		}
 	}
 	if len(options.Organizations) == 0 {
 		options.Organizations = []string{"acme"}
+	}
+	if options.MaxTokenLifetime == 0 {
+		options.MaxTokenLifetime = defaultMaxTokenLifetime
 	}
 	if options.Logger == nil {
 		options.Logger = hclog.NewNullLogger()
@@ -109,113 +116,129 @@ func New(options Options) (*Server, error) {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
-
 	s := &Server{
-		options: options,
-		logger:  options.Logger,
-		now:     options.Now,
-		dice:    newFaultDice(options.Faults, options.Seed),
-		closing: make(chan struct{}),
+		options:             options,
+		logger:              options.Logger,
+		now:                 options.Now,
+		faults:              newFaultInjector(options.Faults, options.Seed),
+		organizations:       make(map[string]*organization),
+		defaultOrganization: options.Organizations[0],
+		issuedTokens:        make(map[tokenHash]issuedToken),
 	}
-	s.SetDefaultOrganization(options.Organizations[0])
-
-	var err error
-	if s.exchange, err = newTokenExchange(options.TrustPolicies); err != nil {
+	if options.RateLimit > 0 {
+		s.limiter = rate.NewLimiter(rate.Limit(options.RateLimit), options.RateLimit)
+	}
+	if err := json.Unmarshal(templatesJSON, &s.templates); err != nil {
+		return nil, fmt.Errorf("reading the templates: %w", err)
+	}
+	for _, name := range options.Organizations {
+		if name == "" {
+			return nil, errors.New("the name of an organization must not be empty")
+		}
+		s.organizations[name] = &organization{
+			name: name, now: s.now, stacks: make(map[stackName]*stack), metadata: maps.Clone(s.templates.Organization),
+		}
+	}
+	err := s.SetModes(options.Modes...)
+	if err != nil {
 		return nil, err
 	}
 	if s.mux, err = s.newMux(); err != nil {
 		return nil, err
 	}
-	var handler http.Handler = http.HandlerFunc(s.route)
-	s.hooked.Store(&handler)
-
-	if s.state, err = newState(options.Organizations, options.DataFile); err != nil {
-		return nil, err
-	}
-	s.closeOnce = sync.OnceValue(func() error {
-		close(s.closing)
-		return s.state.close()
-	})
+	s.api = http.HandlerFunc(s.route)
 	return s, nil
 }
 
-// Close ends the requests that a fault left hanging and closes the data file. A write after that fails.
-func (s *Server) Close() error { return s.closeOnce() }
-
-// Use wraps Pulumi's API, all but /emulator/, with middleware: to answer in its stead before a request takes effect, to
-// change or drop the answer after it did, or to watch. What is added last sees a request first. It may be called while
-// requests are served; those under way are not affected. The request's body can be read; to let the API read it
-// afterwards, put it back.
+// Use wraps the API, but not the operations below /emulator/, with middleware. The middleware that was added last sees
+// a request first. Requests that are being served are not affected. Middleware may read the body if it puts it back.
 func (s *Server) Use(middleware func(next http.Handler) http.Handler) {
-	s.hookLock.Lock()
-	defer s.hookLock.Unlock()
-	handler := middleware(*s.hooked.Load())
-	s.hooked.Store(&handler)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.api = middleware(s.api)
 }
 
-// Requests returns the requests so far, in the order in which they arrived.
-func (s *Server) Requests() []Request { return s.log.snapshot() }
-
-// ResetRequests empties the request log.
-func (s *Server) ResetRequests() { s.log.reset() }
-
-// ServeHTTP answers a request. To drop a connection it panics with [http.ErrAbortHandler], as [http.Server] expects.
+// ServeHTTP implements [http.Handler]. It panics with [http.ErrAbortHandler] to close a connection.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	started := time.Now()
 	id := uuid.NewString()
-	w.Header().Set(requestIDHeader, id)
+	w.Header().Set("X-Pulumi-Request-ID", id)
 	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 
-	// net/http notices that a client went away only once the body has been read.
-	body, bodyErr := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBody))
+	// Reading all of the body now also lets net/http notice that a client goes away.
+	body, bodyErr := readBody(w, r)
 	r = r.Clone(r.Context())
-	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	r.Body, _ = r.GetBody()
 	r.ContentLength = int64(len(body))
+	r.Header.Del("Content-Encoding")
 
-	entry := &Request{Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.Query(), RequestID: id}
-	switch _, pattern := s.mux.Handler(r); pattern {
-	case "":
-	case exchangePattern:
-		entry.Body = redactTokenExchange(body)
-	default:
-		entry.Body = string(body)
+	entry := &Request{
+		Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.Query(), Header: r.Header.Clone(),
+		Body: loggableBody(r, body), RequestID: id,
 	}
-	if !s.options.NoRequestLog {
-		s.log.arrived(entry, r.Header)
-	}
-	recorder := &statusRecorder{ResponseWriter: w, answered: func(status int) { s.log.answered(entry, status) }}
+	s.logRequest(entry)
+	recorder := &statusRecorder{ResponseWriter: w, onStatus: func(status int) { s.setStatus(entry, status) }}
 	defer func() {
 		s.logger.Info("request", "method", entry.Method, "path", entry.Path, "status", recorder.status,
 			"duration", time.Since(started), "request_id", id)
 	}()
 
-	if _, ok := errors.AsType[*http.MaxBytesError](bodyErr); ok {
-		writeError(recorder, refuse(http.StatusBadRequest, "the body is larger than %d bytes", maxRequestBody))
-		return
+	switch {
+	case bodyErr != nil:
+		writeError(recorder, errorf(http.StatusBadRequest, "reading the body: %v", bodyErr))
+	case strings.HasPrefix(r.URL.EscapedPath(), "/emulator/"):
+		s.route(recorder, r)
+	default:
+		s.serveAPI(recorder, r)
 	}
-	if bodyErr != nil {
-		panic(http.ErrAbortHandler)
-	}
-	s.handle(recorder, r)
-	// A hook may have returned without a word, which net/http takes for a 200.
+	// net/http sends 200 if middleware returns without a response.
 	recorder.record(http.StatusOK)
 }
 
-func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
-	if strings.HasPrefix(r.URL.EscapedPath(), "/emulator/") {
-		s.route(w, r)
-		return
+// readBody returns the body of a request, which the Pulumi CLI compresses.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	var reader io.Reader = http.MaxBytesReader(w, r.Body, maxRequestBody)
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		compressed, err := gzip.NewReader(reader)
+		if err != nil {
+			return nil, err
+		}
+		reader = io.LimitReader(compressed, maxRequestBody+1)
 	}
-	if s.options.Lenient {
-		supplyHeaders(r.Header, r.ContentLength > 0)
+	body, err := io.ReadAll(reader)
+	if err == nil && len(body) > maxRequestBody {
+		err = fmt.Errorf("more than %d bytes", maxRequestBody)
 	}
-	s.delay(r)
-	s.injectFaults(func(w http.ResponseWriter, r *http.Request) {
-		(*s.hooked.Load()).ServeHTTP(w, r)
-	})(w, r)
+	return body, err
 }
 
-// route answers with an operation of the description or, as Pulumi Cloud does where it has none, in plain text.
+func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
+	if s.options.Latency > 0 {
+		timer := time.NewTimer(s.options.Latency)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-r.Context().Done():
+			panic(http.ErrAbortHandler)
+		}
+	}
+	s.mu.Lock()
+	api := s.api
+	limited := s.limiter != nil && !s.limiter.AllowN(s.now(), 1)
+	if limited {
+		s.faults.counts["rate-limit"]++
+	}
+	s.mu.Unlock()
+	if limited {
+		w.Header().Set("Retry-After", "1")
+		writeError(w, errorf(http.StatusTooManyRequests, "rate limit exceeded"))
+		return
+	}
+	s.injectFaults(api).ServeHTTP(w, r)
+}
+
+// route serves an operation of the description. Like Pulumi Cloud, it responds to all other requests in plain text.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	// ServeMux would redirect a path with empty or dot segments.
 	if escaped := r.URL.EscapedPath(); path.Clean(escaped) != escaped {
@@ -225,25 +248,15 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-func (s *Server) delay(r *http.Request) {
-	if s.options.Latency == 0 {
-		return
-	}
-	timer := time.NewTimer(s.options.Latency)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-r.Context().Done():
-		panic(http.ErrAbortHandler)
-	}
-}
-
-func supplyHeaders(header http.Header, hasBody bool) {
-	header.Set("Accept", pulumiMediaType)
-	header.Set("X-Pulumi-Source", "provider")
-	header.Set("User-Agent", "lenient")
-	if hasBody {
-		header.Set("Content-Type", jsonMediaType)
+// timestamp returns t in the unit that the options choose, or 0 for the zero time.
+func (s *Server) timestamp(t time.Time) int64 {
+	switch {
+	case t.IsZero():
+		return 0
+	case s.options.Milliseconds:
+		return t.UnixMilli()
+	default:
+		return t.Unix()
 	}
 }
 

@@ -2,6 +2,7 @@ package emulator_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"net/http"
@@ -22,14 +23,14 @@ import (
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 )
 
-func TestNewRefusesBadOptions(t *testing.T) {
+func TestNew_invalidOptions(t *testing.T) {
 	for name, options := range map[string]emulator.Options{
 		"no access token":    {},
 		"empty organization": {AccessToken: accessToken, Organizations: []string{"acme", ""}},
-		"negative latency":   {AccessToken: accessToken, Latency: -1},
-		"rate above 1":       {AccessToken: accessToken, Faults: emulator.Faults{Drop: 1.1}},
-		"negative rate":      {AccessToken: accessToken, Faults: emulator.Faults{Drop: -0.1}},
-		"rates above 1":      {AccessToken: accessToken, Faults: emulator.Faults{Drop: 0.6, Hang: 0.6}},
+		"unknown mode":       {AccessToken: accessToken, Modes: []emulator.Mode{"calm"}},
+		"unknown fault":      {AccessToken: accessToken, Faults: emulator.Faults{"flood": 0.1}},
+		"rate above 1":       {AccessToken: accessToken, Faults: emulator.Faults{"drop": 1.1}},
+		"negative rate":      {AccessToken: accessToken, Faults: emulator.Faults{"drop": -0.1}},
 	} {
 		if _, err := emulator.New(options); err == nil {
 			t.Errorf("%s: no error", name)
@@ -37,287 +38,219 @@ func TestNewRefusesBadOptions(t *testing.T) {
 	}
 }
 
-func TestAuthentication(t *testing.T) {
-	api := newAPI(t, emulator.Options{})
+func TestServer_authentication(t *testing.T) {
+	a := newAPI(t, emulator.Options{})
 	for _, authorization := range []string{
 		"", "token", "token ", "token wrong", "token " + accessToken + "x", "Bearer " + accessToken, accessToken,
 	} {
-		for method, path := range map[string]string{
-			http.MethodGet: pools, http.MethodPost: pools, http.MethodPatch: "/api/orgs/unknown",
-			http.MethodDelete: pools + "/none",
-		} {
-			request := api.request(t, method, path, nil)
+		for _, path := range []string{poolsPath, "/api/orgs/unknown/metadata", "/api/user"} {
+			request := a.newRequest(t, http.MethodGet, path, nil)
 			request.Header.Set("Authorization", authorization)
-			message := refused(t, api.do(t, request), http.StatusUnauthorized)
-			if strings.Contains(message, accessToken) {
+			if message := a.do(t, request).message(t, http.StatusUnauthorized); strings.Contains(message, accessToken) {
 				t.Error("the message holds the access token")
 			}
 		}
 	}
-
-	request := api.request(t, http.MethodGet, "/emulator/health", nil)
-	request.Header.Del("Authorization")
-	if got := decode(t, readBody(t, api.do(t, request))); got["status"] != "ok" {
-		t.Errorf("health %v, want ok", got)
+	for _, path := range []string{"/emulator/health", "/api/capabilities"} {
+		request := a.newRequest(t, http.MethodGet, path, nil)
+		request.Header.Del("Authorization")
+		if got := a.do(t, request); got.status != http.StatusOK {
+			t.Errorf("%s without an access token: status %d, want 200", path, got.status)
+		}
 	}
 }
 
-func TestUnknownOrganizationsAndPools(t *testing.T) {
-	api := newAPI(t, emulator.Options{})
-	pool, _ := mustCreate(t, api.Server, "one")
-	body := map[string]any{"name": "x", "description": ""}
-	for _, request := range []*http.Request{
-		api.request(t, http.MethodGet, "/api/orgs/globex/agent-pools", nil),
-		api.request(t, http.MethodPost, "/api/orgs/globex/agent-pools", body),
-		api.request(t, http.MethodPatch, "/api/orgs/globex", map[string]any{"setDefaultAgentPoolID": ""}),
-		api.request(t, http.MethodGet, "/api/orgs/globex/agent-pools/"+pool.ID, nil),
-		api.request(t, http.MethodGet, "/api/stacks/globex/shop/dev/deployments/settings", nil),
-		api.request(t, http.MethodPost, "/api/stacks/globex/shop/dev/deployments/settings", map[string]any{}),
-		api.request(t, http.MethodGet, pools+"/none", nil),
-		api.request(t, http.MethodPatch, pools+"/none", body),
-		api.request(t, http.MethodDelete, pools+"/none?force=true", nil),
-		api.request(t, http.MethodDelete, pools+"/"+strings.ToUpper(pool.ID), nil),
+func TestServer_requiresNoHeaders(t *testing.T) {
+	a := newAPI(t, emulator.Options{})
+	for name, header := range map[string]http.Header{
+		"none":    {},
+		"curl":    {"Accept": {"*/*"}, "Content-Type": {"application/x-www-form-urlencoded"}, "User-Agent": {"curl/8"}},
+		"Pulumi":  {"Accept": {"application/vnd.pulumi+8"}, "Content-Type": {"application/json"}},
+		"unknown": {"Accept": {"text/plain"}, "Content-Type": {"text/plain"}, "X-Pulumi-Source": {"none"}},
 	} {
-		refused(t, api.do(t, request), http.StatusNotFound)
+		request := a.newRequest(t, http.MethodPost, poolsPath, map[string]any{"name": name, "unknown": true})
+		header.Set("Authorization", "token "+accessToken)
+		request.Header = header
+		if got := a.do(t, request); got.status != http.StatusOK {
+			t.Errorf("%s: status %d, want 200: %s", name, got.status, redact(got.body))
+		}
 	}
 }
 
-func TestUnknownRoutesAnswerInPlainText(t *testing.T) {
-	api := newAPI(t, emulator.Options{Organizations: []string{"acme", "api"}})
+func TestServer_gzip(t *testing.T) {
+	a := newAPI(t, emulator.Options{})
+	send := func(body []byte) response {
+		request := a.newRequest(t, http.MethodPost, poolsPath, string(body))
+		request.Header.Set("Content-Encoding", "gzip")
+		return a.do(t, request)
+	}
+	compress := func(text string) []byte {
+		var compressed bytes.Buffer
+		writer := gzip.NewWriter(&compressed)
+		_, err := writer.Write([]byte(text))
+		mustDo(t, err)
+		mustDo(t, writer.Close())
+		return compressed.Bytes()
+	}
+	body := `{"name":"one","description":"compressed"}`
+	if got := send(compress(body)); got.status != http.StatusOK || a.AgentPools("acme")[0].Description != "compressed" {
+		t.Errorf("status %d, want 200 and the pool: %s", got.status, redact(got.body))
+	}
+	if got := a.Requests()[0].Body; got != body {
+		t.Errorf("logged body %q, want it uncompressed", got)
+	}
+	send([]byte(body)).message(t, http.StatusBadRequest)
+	send(compress(body)[:20]).message(t, http.StatusBadRequest)
+	send(compress(`{"name":"`+strings.Repeat("x", 1<<20)+`"}`)).message(t, http.StatusBadRequest)
+	a.send(t, http.MethodPost, poolsPath, `{"name":"`+strings.Repeat("x", 1<<20)+`"}`).message(t, http.StatusBadRequest)
+}
+
+func TestServer_unknownRoute(t *testing.T) {
+	a := newAPI(t, emulator.Options{Organizations: []string{"acme", "api"}})
 	for _, path := range []string{
-		"/", "/api", "/api/orgs", "/api/orgs/acme/agent-pool", "/orgs/acme/agent-pools", "/api/api/orgs/acme/agent-pools",
-		pools + "/", "/api/orgs//agent-pools", "/api//orgs/acme/agent-pools", "/api/orgs/../orgs/acme/agent-pools",
-		pools + "/.", pools + "/one/two", "/emulator/unknown",
+		"/", "/api", "/api/orgs", "/api/orgs/acme/agent-pool", "/api/api/orgs/acme/agent-pools", poolsPath + "/",
+		"/api/orgs//agent-pools", "/api//orgs/acme/agent-pools", "/api/orgs/../orgs/acme/agent-pools", poolsPath + "/.",
+		poolsPath + "/one/two", "/emulator/unknown",
 	} {
-		response := api.send(t, http.MethodGet, path, nil)
-		data := readBody(t, response)
-		if response.StatusCode != http.StatusNotFound ||
-			!strings.HasPrefix(response.Header.Get("Content-Type"), "text/plain") || bytes.HasPrefix(data, []byte("{")) {
-			t.Errorf("%s: status %d, %s: %q; want 404 in plain text",
-				path, response.StatusCode, response.Header.Get("Content-Type"), data)
+		got := a.send(t, http.MethodGet, path, nil)
+		if got.status != http.StatusNotFound || !strings.HasPrefix(got.header.Get("Content-Type"), "text/plain") {
+			t.Errorf("%s: status %d, %s; want 404 in plain text", path, got.status, got.header.Get("Content-Type"))
 		}
 	}
-	if response := api.send(t, http.MethodPut, pools, nil); response.StatusCode != http.StatusMethodNotAllowed {
-		t.Errorf("PUT: status %d, want 405", response.StatusCode)
+	if got := a.send(t, http.MethodPut, poolsPath, nil); got.status != http.StatusMethodNotAllowed {
+		t.Errorf("PUT: status %d, want 405", got.status)
 	}
 }
 
-func TestEscapedSegmentsStayWhole(t *testing.T) {
+func TestServer_escapedPath(t *testing.T) {
 	organizations := []string{"a/b", "50% off", "..", "a%2Fb", "ünï?#"}
-	api := newAPI(t, emulator.Options{Organizations: organizations})
+	a := newAPI(t, emulator.Options{Organizations: organizations})
 	for _, org := range organizations {
-		// PathEscape leaves dots alone.
+		// PathEscape does not escape dots.
 		list := "/api/orgs/" + strings.ReplaceAll(url.PathEscape(org), ".", "%2e") + "/agent-pools"
-		api.ResetRequests()
-		answer := api.succeed(t, http.MethodPost, list, map[string]any{"name": org, "description": ""}, http.StatusOK)
-		if path := api.Requests()[0].Path; path != list {
-			t.Errorf("logged path %s, want %s", path, list)
-		}
-		id := answer["id"].(string)
-		if got := api.AgentPools(org); len(got) != 1 || got[0].ID != id {
+		id := a.succeed(t, http.MethodPost, list, map[string]any{"name": org})["id"].(string)
+		if got := a.AgentPools(org); len(got) != 1 || got[0].ID != id {
 			t.Errorf("pools of %q: %v, want %s", org, got, id)
 		}
-		detail := api.succeed(t, http.MethodGet, list+"/"+id, nil, http.StatusOK)
-		if detail["name"] != org {
-			t.Errorf("name %v, want %s", detail["name"], org)
+		if requests := a.Requests(); requests[len(requests)-1].Path != list {
+			t.Errorf("logged path %s, want %s", requests[len(requests)-1].Path, list)
 		}
-		for _, other := range []string{"x%2F..%2F" + id, "%2e%2e%2F" + id, id + "%20", "%2F" + id} {
-			refused(t, api.send(t, http.MethodGet, list+"/"+other, nil), http.StatusNotFound)
+		for _, other := range []string{"x%2F..%2F" + id, "%2e%2e%2F" + id, id + "%20", "%2F" + id, strings.ToUpper(id)} {
+			a.send(t, http.MethodGet, list+"/"+other, nil).message(t, http.StatusNotFound)
 		}
 	}
-
-	pool, _, err := api.CreateAgentPool("a/b", "stacks", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	settings := "/api/stacks/a%2Fb/p%2Fq/s%20t/deployments/settings"
-	api.succeed(t, http.MethodPost, settings, map[string]any{"agentPoolID": pool.ID}, http.StatusOK)
-	refused(t, api.send(t, http.MethodGet, "/api/stacks/a%2Fb/p/q%2Fs%20t/deployments/settings", nil), http.StatusNotFound)
+	mustDo(t, a.CreateStack("a/b", emulator.Stack{Project: "p/q", Name: "s t"}))
+	a.succeed(t, http.MethodGet, "/api/stacks/a%2Fb/p%2Fq/s%20t", nil)
+	a.send(t, http.MethodGet, "/api/stacks/a%2Fb/p/q%2Fs%20t", nil).message(t, http.StatusNotFound)
 }
 
-func TestEveryAnswerIsDatedAndNumbered(t *testing.T) {
+func TestServer_dateAndRequestID(t *testing.T) {
 	clock := newClock()
-	api := newAPI(t, emulator.Options{Now: clock.Now})
+	a := newAPI(t, emulator.Options{Now: clock.Now})
 	seen := make(map[string]bool)
-	for _, path := range []string{pools, pools + "/none", "/unknown", "/emulator/health"} {
-		response := api.send(t, http.MethodGet, path, nil)
-		id := response.Header.Get("X-Pulumi-Request-ID")
+	for _, path := range []string{poolsPath, poolsPath + "/none", "/unknown", "/emulator/health"} {
+		got := a.send(t, http.MethodGet, path, nil)
+		id := got.header.Get("X-Pulumi-Request-ID")
 		if _, err := uuid.Parse(id); err != nil || seen[id] {
-			t.Errorf("%s: request id %q is not a fresh UUID", path, id)
+			t.Errorf("%s: request ID %q is not a new UUID", path, id)
 		}
 		seen[id] = true
-		if got, want := response.Header.Get("Date"), clock.Now().Format(http.TimeFormat); got != want {
+		if got, want := got.header.Get("Date"), clock.Now().Format(http.TimeFormat); got != want {
 			t.Errorf("%s: Date %q, want %q", path, got, want)
 		}
-		if got := api.Requests()[len(seen)-1].RequestID; got != id {
-			t.Errorf("%s: logged request id %q, want %q", path, got, id)
+		if logged := a.Requests()[len(seen)-1].RequestID; logged != id {
+			t.Errorf("%s: logged request ID %q, want %q", path, logged, id)
 		}
 	}
 }
 
-func TestRequestLog(t *testing.T) {
-	api := newAPI(t, emulator.Options{})
-	api.succeed(t, http.MethodPost, pools, `{"name":"one","description":""}`, http.StatusOK)
-	api.send(t, http.MethodDelete, pools+"/none?force=true", nil)
-	api.send(t, http.MethodPost, "/unknown", `{"token":"secret"}`)
+func TestServer_requestLog(t *testing.T) {
+	var log lockedBuffer
+	a := newAPI(t, emulator.Options{Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: &log})})
+	token := a.succeed(t, http.MethodPost, poolsPath, `{"name":"one"}`)["tokenValue"].(string)
+	request := a.newRequest(t, http.MethodDelete, poolsPath+"/none?force=true", nil)
+	request.Header.Set("User-Agent", "emulator-test")
+	a.do(t, request)
 
 	type entry struct {
-		Method, Path, Force, Body string
-		Status                    int
+		Method, Path, Force, Body, UserAgent string
+		Status                               int
 	}
 	var got []entry
-	for _, request := range api.Requests() {
-		got = append(got, entry{
-			request.Method, request.Path, request.Query.Get("force"), request.Body, request.Status,
-		})
-		if request.Header.Get("X-Pulumi-Source") != "provider" {
-			t.Errorf("logged header lacks X-Pulumi-Source: %v", request.Header)
-		}
-		logged := fmt.Sprintf("%+v", request)
-		if strings.Contains(logged, accessToken) || strings.Contains(logged, "secret") {
-			t.Error("the request log holds a token")
-		}
+	for _, r := range a.Requests() {
+		got = append(got, entry{r.Method, r.Path, r.Query.Get("force"), r.Body, r.Header.Get("User-Agent"), r.Status})
 	}
 	want := []entry{
-		{http.MethodPost, pools, "", `{"name":"one","description":""}`, http.StatusOK},
-		{http.MethodDelete, pools + "/none", "true", "", http.StatusNotFound},
-		{http.MethodPost, "/unknown", "", "", http.StatusNotFound},
+		{http.MethodPost, poolsPath, "", `{"name":"one"}`, "Go-http-client/1.1", http.StatusOK},
+		{http.MethodDelete, poolsPath + "/none", "true", "", "emulator-test", http.StatusNotFound},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("request log (-want +got):\n%s", diff)
 	}
-	api.ResetRequests()
-	if got := api.Requests(); len(got) != 0 {
-		t.Errorf("request log after a reset: %v", got)
+	logged := log.String() + fmt.Sprintf("%+v", a.Requests())
+	if strings.Contains(logged, token) || strings.Contains(logged, accessToken) {
+		t.Error("a log holds a token")
 	}
-
-	silent := newAPI(t, emulator.Options{NoRequestLog: true})
-	silent.succeed(t, http.MethodGet, pools, nil, http.StatusOK)
-	if got := silent.Requests(); len(got) != 0 {
-		t.Errorf("request log although switched off: %v", got)
-	}
-}
-
-func TestLogHoldsNoTokens(t *testing.T) {
-	var output bytes.Buffer
-	api := newAPI(t, emulator.Options{Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: &output})})
-	// Called directly, the handler has written its line when it returns.
-	serve := func(request *http.Request) *httptest.ResponseRecorder {
-		recorder := httptest.NewRecorder()
-		if request.Body == nil {
-			// A server's request always has one.
-			request.Body = http.NoBody
-		}
-		api.ServeHTTP(recorder, request)
-		return recorder
-	}
-	answer := serve(api.request(t, http.MethodPost, pools, map[string]any{"name": "one", "description": ""}))
-	token, _ := decode(t, answer.Body.Bytes())["tokenValue"].(string)
-	serve(api.request(t, http.MethodGet, pools+"/none", nil))
-
-	for _, want := range []string{
-		"method=POST", "path=" + pools + " ", "status=200", "status=404", "duration=", "request_id=",
-	} {
-		if !strings.Contains(output.String(), want) {
+	for _, want := range []string{"method=POST", "path=" + poolsPath + " ", "status=200", "duration=", "request_id="} {
+		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log lacks %q", want)
 		}
 	}
-	if token == "" || strings.Contains(output.String(), token) || strings.Contains(output.String(), accessToken) {
-		t.Error("the log holds a token")
+	a.ResetRequests()
+	if got := a.Requests(); len(got) != 0 {
+		t.Errorf("request log after a reset: %v", got)
+	}
+	silent := newAPI(t, emulator.Options{NoRequestLog: true})
+	silent.succeed(t, http.MethodGet, poolsPath, nil)
+	if got := silent.Requests(); len(got) != 0 {
+		t.Errorf("request log although it is off: %v", got)
 	}
 }
 
-func TestHooks(t *testing.T) {
-	api := newAPI(t, emulator.Options{})
+func TestServer_middleware(t *testing.T) {
+	a := newAPI(t, emulator.Options{})
 	var order []string
-	hook := func(name string) func(http.Handler) http.Handler {
-		return func(next http.Handler) http.Handler {
+	for _, name := range []string{"first", "second"} {
+		a.Use(func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				order = append(order, name)
 				next.ServeHTTP(w, r)
 			})
-		}
+		})
 	}
-	api.Use(hook("first"))
-	api.Use(hook("second"))
-	api.succeed(t, http.MethodGet, pools, nil, http.StatusOK)
-	api.succeed(t, http.MethodGet, "/emulator/health", nil, http.StatusOK)
+	a.succeed(t, http.MethodGet, poolsPath, nil)
+	a.succeed(t, http.MethodGet, "/emulator/health", nil)
 	if want := []string{"second", "first"}; !slices.Equal(order, want) {
-		t.Errorf("hooks ran as %v, want %v", order, want)
+		t.Errorf("middleware ran as %v, want %v", order, want)
 	}
 
-	// One that fails after the write took effect, then one that fails before.
-	api.Use(func(next http.Handler) http.Handler {
+	// One that fails after the effect, one that fails before it, and one that does not respond at all.
+	a.Use(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			next.ServeHTTP(httptest.NewRecorder(), r)
 			w.WriteHeader(http.StatusBadGateway)
 		})
 	})
-	one := map[string]any{"name": "one", "description": ""}
-	if response := api.send(t, http.MethodPost, pools, one); response.StatusCode != http.StatusBadGateway {
-		t.Errorf("status %d, want the hook's 502", response.StatusCode)
+	if got := a.send(t, http.MethodPost, poolsPath, `{"name":"one"}`); got.status != http.StatusBadGateway {
+		t.Errorf("status %d, want the 502 of the middleware", got.status)
 	}
-	if got := api.AgentPools("acme"); len(got) != 1 {
-		t.Errorf("%d pools, want 1: the hook fails after the write", len(got))
-	}
-	api.Use(func(http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("X-Pulumi-Warning", "echo: "+r.Header.Get("User-Agent"))
-			w.WriteHeader(http.StatusBadGateway)
-		})
-	})
-	response := api.send(t, http.MethodPost, pools, map[string]any{"name": "two", "description": ""})
-	if got := response.Header.Get("X-Pulumi-Warning"); got != "echo: emulator-test" {
-		t.Errorf("X-Pulumi-Warning %q, want the hook's", got)
-	}
-	if got := api.AgentPools("acme"); len(got) != 1 {
-		t.Errorf("%d pools, want 1: the hook fails before the write", len(got))
-	}
-	requests := api.Requests()
-	if got := requests[len(requests)-1].Status; got != http.StatusBadGateway {
-		t.Errorf("logged status %d, want the hook's 502", got)
-	}
-}
-
-func TestHookWithoutAnAnswer(t *testing.T) {
-	api := newAPI(t, emulator.Options{})
-	api.Use(func(http.Handler) http.Handler {
+	a.Use(func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	})
-	if response := api.send(t, http.MethodGet, pools, nil); response.StatusCode != http.StatusOK {
-		t.Errorf("status %d, want 200", response.StatusCode)
+	a.send(t, http.MethodPost, poolsPath, `{"name":"two"}`)
+	if got := a.AgentPools("acme"); len(got) != 1 || got[0].Name != "one" {
+		t.Errorf("pools %v, want the first only", got)
 	}
-	if got := api.Requests()[0].Status; got != http.StatusOK {
-		t.Errorf("logged status %d, want 200", got)
-	}
-}
-
-func TestLenientSuppliesHeaders(t *testing.T) {
-	for _, lenient := range []bool{false, true} {
-		api := newAPI(t, emulator.Options{Lenient: lenient})
-		request := api.request(t, http.MethodPost, pools, map[string]any{"name": "one", "description": ""})
-		request.Header = http.Header{
-			"Authorization": {"token " + accessToken},
-			"Accept":        {"*/*"},
-			"Content-Type":  {"application/x-www-form-urlencoded"},
-		}
-		want := http.StatusBadRequest
-		if lenient {
-			want = http.StatusOK
-		}
-		if got := api.do(t, request).StatusCode; got != want {
-			t.Errorf("lenient %t: status %d, want %d", lenient, got, want)
-		}
+	if requests := a.Requests(); requests[len(requests)-1].Status != http.StatusOK {
+		t.Errorf("logged status %d, want 200", requests[len(requests)-1].Status)
 	}
 }
 
-func TestLatency(t *testing.T) {
+func TestServer_latency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server, err := emulator.New(emulator.Options{AccessToken: accessToken, Latency: 50 * time.Millisecond})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for path, want := range map[string]time.Duration{pools: 50 * time.Millisecond, "/emulator/health": 0} {
+		mustDo(t, err)
+		for path, want := range map[string]time.Duration{poolsPath: 50 * time.Millisecond, "/emulator/health": 0} {
 			started := time.Now()
 			request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody)
 			server.ServeHTTP(httptest.NewRecorder(), request)
@@ -325,92 +258,106 @@ func TestLatency(t *testing.T) {
 				t.Errorf("%s took %v, want %v", path, got, want)
 			}
 		}
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		request := httptest.NewRequestWithContext(ctx, http.MethodPost, poolsPath, strings.NewReader(`{"name":"one"}`))
+		request.Header.Set("Authorization", "token "+accessToken)
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("a request was served although the client had gone")
+				}
+			}()
+			server.ServeHTTP(httptest.NewRecorder(), request)
+		}()
+		if got := server.AgentPools("acme"); len(got) != 0 {
+			t.Errorf("pools %v, want none, because the client had gone", got)
+		}
 	})
 }
 
-// cancelOnArrival returns a clock that cancels the context as soon as the emulator has a request.
-func cancelOnArrival(t *testing.T) (context.Context, func() time.Time) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	return ctx, func() time.Time {
-		cancel()
-		return time.Unix(0, 0)
+func TestServer_rateLimit(t *testing.T) {
+	clock := newClock()
+	a := newAPI(t, emulator.Options{RateLimit: 2, Now: clock.Now})
+	count := func() (admitted int) {
+		for range 5 {
+			got := a.send(t, http.MethodGet, poolsPath, nil)
+			if got.status == http.StatusOK {
+				admitted++
+				continue
+			}
+			got.message(t, http.StatusTooManyRequests)
+			if got.header.Get("Retry-After") != "1" {
+				t.Errorf("Retry-After %q, want 1", got.header.Get("Retry-After"))
+			}
+		}
+		return admitted
+	}
+	if got := count(); got != 2 {
+		t.Errorf("%d requests were admitted at once, want 2", got)
+	}
+	clock.advance(500 * time.Millisecond)
+	if got := count(); got != 1 {
+		t.Errorf("%d requests were admitted half a second later, want 1", got)
+	}
+	if got := a.FaultCounts()["rate-limit"]; got != 7 {
+		t.Errorf("%d requests were counted as refused, want 7", got)
 	}
 }
 
-func TestLatencyEndsWhenTheClientGoesAway(t *testing.T) {
-	ctx, now := cancelOnArrival(t)
-	api := newAPI(t, emulator.Options{Latency: time.Hour, Now: now})
-	request := api.request(t, http.MethodPost, pools, map[string]any{"name": "one", "description": ""})
-	response, err := api.client.Do(request.WithContext(ctx))
-	if err == nil {
-		response.Body.Close()
-		t.Fatal("a cancelled request was answered")
-	}
-	// Without the early end this takes an hour.
-	api.shutDown()
-	if got := api.AgentPools("acme"); len(got) != 0 {
-		t.Errorf("a request that was cancelled while it waited took effect: %v", got)
-	}
-}
-
-func TestConcurrentUse(t *testing.T) {
-	api := newAPI(t, emulator.Options{})
+func TestServer_concurrentUse(t *testing.T) {
+	a := newAPI(t, emulator.Options{})
 	const workers, rounds = 8, 10
 	var wait sync.WaitGroup
+	run := func(requests func() []*http.Request, check func(method string, status int)) {
+		for range workers {
+			sent := requests()
+			wait.Go(func() {
+				for _, request := range sent {
+					got, err := a.try(request)
+					if err != nil {
+						t.Error(err)
+					}
+					check(request.Method, got.status)
+				}
+				a.Use(func(next http.Handler) http.Handler { return next })
+			})
+		}
+		wait.Wait()
+	}
+	// All workers create the same names and delete the same pools. Each succeeds once.
 	var created, deleted atomic.Int32
-	for range workers {
-		// All workers want the same names, and each goes to one of them.
-		var requests []*http.Request
+	run(func() (requests []*http.Request) {
 		for round := range rounds {
-			body := map[string]any{"name": fmt.Sprintf("pool-%d", round), "description": ""}
+			body := map[string]any{"name": fmt.Sprintf("pool-%d", round)}
 			requests = append(requests,
-				api.request(t, http.MethodPost, pools, body), api.request(t, http.MethodGet, pools, nil))
+				a.newRequest(t, http.MethodPost, poolsPath, body), a.newRequest(t, http.MethodGet, poolsPath, nil))
 		}
-		wait.Go(func() {
-			for _, request := range requests {
-				status := api.status(t, request)
-				switch {
-				case status == http.StatusOK && request.Method == http.MethodPost:
-					created.Add(1)
-				case status == http.StatusOK, status == http.StatusConflict:
-				default:
-					t.Errorf("%s: status %d", request.Method, status)
-				}
-				api.Use(func(next http.Handler) http.Handler { return next })
-			}
-		})
-	}
-	wait.Wait()
-	all := api.AgentPools("acme")
-	if created.Load() != rounds || len(all) != rounds {
-		t.Fatalf("%d creations succeeded and %d pools exist, want %d", created.Load(), len(all), rounds)
-	}
-
-	for range workers {
-		var requests []*http.Request
-		for _, pool := range all {
+		return requests
+	}, func(method string, status int) {
+		if method == http.MethodPost && status == http.StatusOK {
+			created.Add(1)
+		} else if status != http.StatusOK && status != http.StatusConflict {
+			t.Errorf("%s: status %d", method, status)
+		}
+	})
+	pools := a.AgentPools("acme")
+	run(func() (requests []*http.Request) {
+		for _, pool := range pools {
 			requests = append(requests,
-				api.request(t, http.MethodPatch, pools+"/"+pool.ID, map[string]any{"description": "changed"}),
-				api.request(t, http.MethodDelete, pools+"/"+pool.ID, nil))
+				a.newRequest(t, http.MethodPatch, poolsPath+"/"+pool.ID, `{"description":"changed"}`),
+				a.newRequest(t, http.MethodDelete, poolsPath+"/"+pool.ID, nil))
 		}
-		wait.Go(func() {
-			for _, request := range requests {
-				switch status := api.status(t, request); status {
-				case http.StatusNoContent:
-					deleted.Add(1)
-				case http.StatusOK, http.StatusNotFound:
-				default:
-					t.Errorf("%s: status %d", request.Method, status)
-				}
-			}
-		})
-	}
-	wait.Wait()
-	if left := api.AgentPools("acme"); deleted.Load() != rounds || len(left) != 0 {
-		t.Errorf("%d deletions succeeded and %d pools are left, want %d and 0", deleted.Load(), len(left), rounds)
-	}
-	if got, want := len(api.Requests()), workers*rounds*4; got != want {
-		t.Errorf("%d requests logged, want %d", got, want)
+		return requests
+	}, func(method string, status int) {
+		if status == http.StatusNoContent {
+			deleted.Add(1)
+		} else if status != http.StatusOK && status != http.StatusNotFound {
+			t.Errorf("%s: status %d", method, status)
+		}
+	})
+	if created.Load() != rounds || deleted.Load() != rounds || len(a.AgentPools("acme")) != 0 {
+		t.Errorf("%d creates and %d deletes succeeded, want %d each", created.Load(), deleted.Load(), rounds)
 	}
 }

@@ -1,61 +1,167 @@
 package emulator
 
-import "net/http"
+import (
+	"maps"
+	"net/http"
 
-type deploymentSettingsJSON struct {
-	AgentPoolID *string `json:"agentPoolID,omitempty"`
+	"github.com/google/uuid"
+)
+
+// Stack is a stack as [Server.CreateStack] creates it.
+type Stack struct {
+	Project string
+	Name    string
+	// Terraform makes it a stack that holds Terraform state. Such a stack cannot have deployment settings (400).
+	Terraform bool
 }
 
-func (s *Server) getDeploymentSettings(r *http.Request) (any, error) {
-	poolID, err := s.stackPool(r)
+type stackName struct{ project, stack string }
+
+type stack struct {
+	id        string
+	terraform bool
+	// settings are the deployment settings. They are nil until a client writes them.
+	settings map[string]any
+	// deployments is the number of deployments so far.
+	deployments int
+}
+
+func (s *Server) createStack(r *http.Request, org *organization) (any, error) {
+	var body struct{ StackName string }
+	decodeBody(r, &body)
+	return struct{}{}, org.createStack(Stack{Project: r.PathValue("project"), Name: body.StackName})
+}
+
+func (s *Server) getStack(r *http.Request, org *organization) (any, error) {
+	name := nameOf(r)
+	stack, err := org.stack(name)
 	if err != nil {
 		return nil, err
 	}
-	return deploymentSettingsJSON{AgentPoolID: &poolID}, nil
+	return map[string]any{
+		"id":           stack.id,
+		"orgName":      org.name,
+		"projectName":  name.project,
+		"stackName":    name.stack,
+		"activeUpdate": "",
+		"version":      0,
+	}, nil
 }
 
-func (s *Server) updateDeploymentSettings(r *http.Request) (any, error) {
-	var body deploymentSettingsJSON
-	if err := decodeBody(r, &body); err != nil {
+func (s *Server) getDeploymentSettings(r *http.Request, org *organization) (any, error) {
+	stack, err := org.stack(nameOf(r))
+	if err != nil {
 		return nil, err
 	}
-	org, project, name := r.PathValue("org"), r.PathValue("project"), r.PathValue("stack")
-	if err := s.setStackPool(org, project, name, body.AgentPoolID); err != nil {
+	if stack.settings == nil {
+		return nil, errorf(http.StatusNotFound, "the stack has no deployment settings")
+	}
+	return maps.Clone(stack.settings), nil
+}
+
+// writeDeploymentSettings serves POST, which keeps absent fields and removes those that are null, and the deprecated
+// PUT, which replaces everything.
+func (s *Server) writeDeploymentSettings(r *http.Request, org *organization) (any, error) {
+	stack, err := org.stack(nameOf(r))
+	if err != nil {
 		return nil, err
 	}
-	return s.getDeploymentSettings(r)
-}
-
-// SetStackPool makes a stack's deployment settings name a pool; "" goes back to Pulumi-hosted runners. An unknown pool
-// is refused (400).
-func (s *Server) SetStackPool(org, project, stack, poolID string) error {
-	return s.setStackPool(org, project, stack, &poolID)
-}
-
-// setStackPool leaves the pool of the settings as it is, and creates them if need be, if poolID is nil.
-func (s *Server) setStackPool(org, project, name string, poolID *string) error {
-	stack := stackName{project: project, stack: name}
-	return s.state.write(org, func(o *organization) (change, error) {
-		id := o.stacks[stack]
-		if poolID != nil {
-			id = *poolID
+	var patch map[string]any
+	decodeBody(r, &patch)
+	if id, _ := patch["agentPoolID"].(string); id != "" {
+		if err := s.checkEdition(); err != nil {
+			return nil, err
 		}
-		if id != "" && o.byID[id] == nil {
-			return change{}, refuse(http.StatusBadRequest, "there is no agent pool %q", id)
-		}
-		return change{stacks: map[stackName]string{stack: id}}, nil
-	})
+	}
+	base := stack.settings
+	if r.Method == http.MethodPut {
+		base = nil
+	}
+	if err := org.setSettings(stack, mergePatch(base, patch)); err != nil {
+		return nil, err
+	}
+	return maps.Clone(stack.settings), nil
 }
 
-func (s *Server) stackPool(r *http.Request) (poolID string, err error) {
-	stack := stackName{project: r.PathValue("project"), stack: r.PathValue("stack")}
-	err = s.state.read(r.PathValue("org"), func(o *organization) error {
-		id, ok := o.stacks[stack]
+func (s *Server) deleteDeploymentSettings(r *http.Request, org *organization) (any, error) {
+	if _, err := s.getDeploymentSettings(r, org); err != nil {
+		return nil, err
+	}
+	org.stacks[nameOf(r)].settings = nil
+	return true, nil
+}
+
+// CreateStack creates a stack without deployment settings. The stack must not exist (409).
+func (s *Server) CreateStack(org string, created Stack) error {
+	return s.withOrganization(org, func(o *organization) error { return o.createStack(created) })
+}
+
+// SetStackPool sets the agent pool in the deployment settings of a stack, which it creates if necessary. An empty ID
+// removes the pool from the settings. An unknown pool is an error (400).
+func (s *Server) SetStackPool(org, project, name, poolID string) error {
+	return s.withOrganization(org, func(o *organization) error {
+		target, ok := o.stacks[stackName{project, name}]
 		if !ok {
-			return refuse(http.StatusNotFound, "the stack has no deployment settings")
+			target = &stack{id: uuid.NewString()}
 		}
-		poolID = id
-		return nil
+		err := o.setSettings(target, mergePatch(target.settings, map[string]any{"agentPoolID": poolID}))
+		if err == nil {
+			o.stacks[stackName{project, name}] = target
+		}
+		return err
 	})
-	return poolID, err
+}
+
+func nameOf(r *http.Request) stackName {
+	return stackName{r.PathValue("project"), r.PathValue("stack")}
+}
+
+func (o *organization) stack(name stackName) (*stack, error) {
+	found, ok := o.stacks[name]
+	if !ok {
+		return nil, errorf(http.StatusNotFound, "stack '%s/%s/%s' not found", o.name, name.project, name.stack)
+	}
+	return found, nil
+}
+
+func (o *organization) createStack(created Stack) error {
+	name := stackName{created.Project, created.Name}
+	if o.stacks[name] != nil {
+		return errorf(http.StatusConflict, "stack '%s/%s/%s' already exists", o.name, name.project, name.stack)
+	}
+	o.stacks[name] = &stack{id: uuid.NewString(), terraform: created.Terraform}
+	return nil
+}
+
+func (o *organization) setSettings(stack *stack, settings map[string]any) error {
+	if stack.terraform {
+		return errorf(http.StatusBadRequest, "Terraform stacks do not support deployment settings")
+	}
+	if id, _ := settings["agentPoolID"].(string); id == "" {
+		delete(settings, "agentPoolID")
+	} else if _, err := o.pool(id); err != nil {
+		return errorf(http.StatusBadRequest, "invalid agent pool ID %q", id)
+	}
+	version, _ := stack.settings["version"].(int)
+	settings["version"] = version + 1
+	stack.settings = settings
+	return nil
+}
+
+// mergePatch returns a copy of target with a JSON merge patch (RFC 7396) applied.
+func mergePatch(target, patch map[string]any) map[string]any {
+	merged := make(map[string]any)
+	maps.Copy(merged, target)
+	for key, value := range patch {
+		switch value := value.(type) {
+		case nil:
+			delete(merged, key)
+		case map[string]any:
+			nested, _ := merged[key].(map[string]any)
+			merged[key] = mergePatch(nested, value)
+		default:
+			merged[key] = value
+		}
+	}
+	return merged
 }

@@ -182,7 +182,7 @@ func TestHTTPLogging_tokenOfAnyShape(t *testing.T) {
 func TestHTTPLogging_noAnswer(t *testing.T) {
 	withoutLogging(t)
 	t.Setenv("TF_LOG", "WARN")
-	pulumi := startPulumiCloud(t, emulator.Options{Faults: emulator.Faults{Drop: 1}})
+	pulumi := startPulumiCloud(t, emulator.Options{Faults: emulator.Faults{"drop": 1}})
 	p := serveProvider(t)
 	mustConfigure(t, p, attributes{"api_url": pulumi.url, "access_token": accessToken, "max_retries": 1})
 	var log bytes.Buffer

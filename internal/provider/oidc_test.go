@@ -463,9 +463,6 @@ func oidcFailures(t *testing.T) map[string]oidcFailure {
 			texts: []string{`a token of the type "team" for "infra"`, "an edition of Pulumi Cloud"},
 		},
 		"an administrator": {arguments: claiming(nil, attributes{"admin": true}), title: "ID token refused", texts: []string{"admin"}},
-		"a lifetime that is too long": {
-			arguments: claiming(nil, attributes{"expiration": "8760h"}), title: "ID token refused", texts: []string{"expiration"},
-		},
 		"no such endpoint": {
 			good, answer(http.StatusNotFound, textType, "404 page not found"), "Not an answer of Pulumi Cloud",
 			[]string{exchangeRequest, "api_url"},

@@ -708,7 +708,7 @@ func TestProviderConfig_maxRetries(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			pulumi := startPulumiCloud(t, emulator.Options{Faults: emulator.Faults{Error503: 1}})
+			pulumi := startPulumiCloud(t, emulator.Options{Faults: emulator.Faults{"503": 1}})
 			p := serveProvider(t)
 			mustConfigure(t, p, attributes{
 				"api_url": pulumi.url, "access_token": accessToken, "organization": "acme", "max_retries": test.retries,

@@ -117,12 +117,7 @@ func startPulumiCloud(t *testing.T, options emulator.Options) pulumiCloud {
 		t.Fatal(err)
 	}
 	listener := httptest.NewServer(server)
-	t.Cleanup(func() {
-		listener.Close()
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(listener.Close)
 	return pulumiCloud{Server: server, url: listener.URL}
 }
 

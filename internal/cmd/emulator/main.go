@@ -1,40 +1,32 @@
-// Command emulator serves Pulumi Cloud's agent-pool API on loopback, to try configuration and modules without an
-// account:
+// Command emulator serves the parts of Pulumi Cloud's API that concern agent pools on loopback, to try configurations
+// and modules without an account:
 //
 //	go run ./internal/cmd/emulator
 //
-// Once it listens it prints the environment variables that point Terraform, OpenTofu or Pulumi at it, ready to be
-// pasted into a shell. State is in memory, and lost when it ends, unless -data names a file.
+// It prints the environment variables that point Terraform, OpenTofu or Pulumi at it, ready to be pasted into a shell.
+// Everything is in memory and lost when the command ends. The flag -h lists all flags.
 //
-// Operations of the emulator's own stand in for what agents (runners) do. They take the same access token, but for
-// health:
+// Some operations simulate agents (runners). They need the same access token, except for the first:
 //
 //	GET    /emulator/health
 //	POST   /emulator/orgs/{org}/agent-pools/{poolId}/agents             {"hostname":"runner-1"}
 //	DELETE /emulator/orgs/{org}/agent-pools/{poolId}/agents/{hostname}
-//
-// The first answers when the emulator is up, the second brings an agent online ("version", "platform", "ip" and "pid"
-// may be given as well), the third takes a host's agents offline.
-//
-// With -oidc-issuer a pipeline needs no access token: whoever has an ID token of that issuer for the audience
-// urn:pulumi:org:ORG can exchange it for any type of access token of that organization, unless -oidc-subject says whose
-// ID tokens are good. The issuer's configuration and keys are fetched from it.
 package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	mathrand "math/rand/v2"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -43,53 +35,118 @@ import (
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 )
 
-const (
-	tokenVariable = "PULUMI_ACCESS_TOKEN"
-	// shutdownGrace is how long requests that are under way may take when the command is told to end.
-	shutdownGrace = 5 * time.Second
-)
+// shutdownTimeout is how long requests may take when the command is told to end.
+const shutdownTimeout = 5 * time.Second
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-	case err != nil:
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "emulator:", err)
 		os.Exit(1)
 	}
 }
 
-// run serves until ctx is done. Stdout gets the lines for a shell, stderr the log.
-func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (err error) {
-	c, err := parseConfiguration(args, stderr)
+// config holds the values of the flags.
+type config struct {
+	listen   string
+	logLevel hclog.Level
+	options  emulator.Options
+}
+
+// parseFlags returns [flag.ErrHelp] after it has written the usage to output.
+func parseFlags(args []string, output io.Writer) (config, error) {
+	c := config{options: emulator.Options{
+		AccessToken: emulator.NewAccessToken(), Seed: rand.Uint64(), Faults: make(emulator.Faults), NoRequestLog: true,
+	}}
+	options := &c.options
+	var issuers []string
+
+	flags := flag.NewFlagSet("emulator", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // The caller prints errors.
+	flags.StringVar(&c.listen, "listen", "127.0.0.1:8080", "`address` to listen on; port 0 selects a free port")
+	flags.Func("token", "access `token` that requests must have (default a random one)", func(value string) error {
+		options.AccessToken = value
+		return nil
+	})
+	flags.Func("organization", "comma-separated `names` of organizations; the first is the default (default acme)",
+		func(value string) error {
+			options.Organizations = append(options.Organizations, strings.Split(value, ",")...)
+			return nil
+		})
+	flags.Func("oidc-issuer", "`URL` of an OpenID Connect issuer whose ID tokens can be exchanged for any access token; "+
+		"can be repeated", func(value string) error {
+		issuers = append(issuers, value)
+		return nil
+	})
+	subject := flags.String("oidc-subject", "*",
+		"`pattern` of subjects of ID tokens, in which * matches any text, ? zero or one character and . one character")
+	flags.DurationVar(&options.MaxTokenLifetime, "max-token-lifetime", 0,
+		"maximum `lifetime` of exchanged access tokens (default 25h)")
+	flags.BoolVar(&options.Milliseconds, "milliseconds", false, "return times in milliseconds instead of seconds")
+	flags.DurationVar(&options.Latency, "latency", 0, "`time` to add to every request, such as 50ms")
+	flags.IntVar(&options.RateLimit, "rate-limit", 0, "maximum `number` of requests per second, before 429 (default none)")
+	flags.Func("mode", fmt.Sprintf("`mode` of the account; can be repeated; one of %s", list(emulator.Modes())),
+		func(value string) error {
+			options.Modes = append(options.Modes, emulator.Mode(value))
+			return nil
+		})
+	flags.Func("fault", fmt.Sprintf("`name=rate` of requests that fail, with a rate from 0 to 1; can be repeated; the "+
+		"names are %s", list(emulator.FaultNames())), func(value string) error {
+		name, text, _ := strings.Cut(value, "=")
+		rate, err := strconv.ParseFloat(text, 64)
+		options.Faults[name] = rate
+		return err
+	})
+	flags.Uint64Var(&options.Seed, "seed", options.Seed, "`number` that repeats the faults of a run (default a random one)")
+	logLevel := flags.String("log-level", "info", "trace, debug, info, warn, error or off")
+
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			flags.SetOutput(output)
+			flags.Usage()
+		}
+		return config{}, err
+	}
+	if flags.NArg() > 0 {
+		return config{}, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if c.logLevel = hclog.LevelFromString(*logLevel); c.logLevel == hclog.NoLevel {
+		return config{}, fmt.Errorf("unknown log level %q", *logLevel)
+	}
+	for _, issuer := range issuers {
+		options.TrustPolicies = append(options.TrustPolicies, emulator.TrustPolicy{
+			Organization: "*",
+			Issuer:       issuer,
+			Subject:      *subject,
+			TokenTypes: []emulator.TokenType{
+				emulator.TokenTypeOrganization, emulator.TokenTypeTeam,
+				emulator.TokenTypePersonal, emulator.TokenTypeRunner,
+			},
+			Names:      []string{"*"},
+			AllowAdmin: true,
+		})
+	}
+	return c, nil
+}
+
+func list[T ~string](names []T) string { return strings.Trim(fmt.Sprint(names), "[]") }
+
+// run serves until ctx is done. It writes the lines for a shell to stdout and the log to stderr.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	c, err := parseFlags(args, stderr)
 	if err != nil {
 		return err
 	}
-	// A token from the environment is not repeated: the shell has it, and it may be one for the real Pulumi Cloud.
-	printToken := true
-	if c.options.AccessToken == "" {
-		if c.options.AccessToken = getenv(tokenVariable); c.options.AccessToken != "" {
-			printToken = false
-		} else {
-			c.options.AccessToken = newAccessToken()
-		}
-	}
 	logger := hclog.New(&hclog.LoggerOptions{Name: "emulator", Level: c.logLevel, Output: stderr})
 	c.options.Logger = logger
-	if c.options.Seed == 0 {
-		c.options.Seed = mathrand.Uint64()
-	}
-
 	server, err := emulator.New(c.options)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, server.Close()) }()
-
-	var listening net.ListenConfig
-	listener, err := listening.Listen(ctx, "tcp", c.listen)
+	var listenConfig net.ListenConfig
+	listener, err := listenConfig.Listen(ctx, "tcp", c.listen)
 	if err != nil {
 		return err
 	}
@@ -97,29 +154,26 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	host := address.String()
+	if address.Addr().IsUnspecified() {
+		host = fmt.Sprintf("localhost:%d", address.Port())
+	}
 	if !address.Addr().IsLoopback() {
-		logger.Warn("listening on more than loopback: tokens travel in clear", "address", address)
+		logger.Warn("other machines can connect, and connections are not encrypted", "address", address)
 	}
 	logger.Info("listening", "address", address, "seed", c.options.Seed)
-	exports := fmt.Sprintf("export PULUMI_BACKEND_URL=%s\n", backendURL(address))
-	if printToken {
-		exports += fmt.Sprintf("export %s=%s\n", tokenVariable, c.options.AccessToken)
-	}
-	if _, err := io.WriteString(stdout, exports); err != nil {
+	if _, err := fmt.Fprintf(stdout, "export PULUMI_BACKEND_URL=http://%s\nexport PULUMI_ACCESS_TOKEN=%s\n",
+		host, c.options.AccessToken); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-
 	return serve(ctx, listener, &http.Server{
 		Handler:           server,
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      c.options.Latency + 30*time.Second,
-		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
 	})
 }
 
-// serve ends without an error when ctx is done, after the requests that are under way.
+// serve returns without an error when ctx is done.
 func serve(ctx context.Context, listener net.Listener, server *http.Server) error {
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
@@ -128,25 +182,10 @@ func serve(ctx context.Context, listener net.Listener, server *http.Server) erro
 		return err
 	case <-ctx.Done():
 	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
-	if err := server.Shutdown(grace); err != nil {
-		// What is still under way hangs on purpose.
-		return server.Close()
+	if err := server.Shutdown(ctx); err != nil {
+		return server.Close() // The remaining requests suffer a fault that never ends.
 	}
 	return nil
-}
-
-// backendURL is where a client on this machine reaches the address, which may be unspecified.
-func backendURL(address netip.AddrPort) string {
-	if address.Addr().IsUnspecified() {
-		return fmt.Sprintf("http://localhost:%d", address.Port())
-	}
-	return "http://" + address.String()
-}
-
-func newAccessToken() string {
-	random := make([]byte, 20)
-	rand.Read(random) // never fails
-	return "pul-" + hex.EncodeToString(random)
 }

@@ -1,0 +1,206 @@
+package emulator
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"time"
+)
+
+// fault is a way in which a request fails.
+type fault struct {
+	name       string
+	effect     effect
+	writesOnly bool
+	respond    func(broken)
+}
+
+// effect is what a request that suffers a fault does to the state.
+type effect int
+
+const (
+	effectNone effect = iota
+	effectOnce
+	// effectTwice models a proxy that repeats a request.
+	effectTwice
+	// effectLate models a service that is still busy with a request that the client has given up.
+	effectLate
+)
+
+// broken is a request that suffers a fault.
+type broken struct {
+	w http.ResponseWriter
+	r *http.Request
+	// response is the response of the API. It is empty if the request had no effect.
+	response *httptest.ResponseRecorder
+	// echo holds the secrets of the request and its response, for error messages that repeat them.
+	echo string
+}
+
+var faultTable = slices.Concat(
+	// Connections that break, with and without a sign of it.
+	beforeAndAfter("drop", dropConnection),
+	beforeAndAfter("reset", resetConnection),
+	beforeAndAfter("hang", hang),
+	[]fault{{"late", effectLate, true, hang}},
+
+	// Rate limits. Retry-After can be absent, in seconds, or a date.
+	[]fault{
+		{"429", effectNone, false, sendError(429, "")},
+		{"429-retry-after-0", effectNone, false, sendError(429, "0")},
+		{"429-retry-after-1", effectNone, false, sendError(429, "1")},
+		{"429-retry-after-date", effectNone, false, sendError(429, "Thu, 01 Jan 2026 00:00:00 GMT")},
+	},
+
+	// Errors of the service, in its own form.
+	beforeAndAfter("500", sendError(500, "")),
+	beforeAndAfter("502", sendError(502, "")),
+	beforeAndAfter("503", sendError(503, "")),
+	beforeAndAfter("504", sendError(504, "")),
+
+	// Pages of a proxy or a captive portal.
+	beforeAndAfter("html-200", sendPage(200)),
+	beforeAndAfter("html-403", sendPage(403)),
+	beforeAndAfter("html-404", sendPage(404)),
+	beforeAndAfter("html-502", sendPage(502)),
+	beforeAndAfter("html-503", sendPage(503)),
+
+	// Bodies that are incomplete or not what the API describes.
+	beforeAndAfter("empty-body", sendBody("")),
+	beforeAndAfter("null-body", sendBody("null")),
+	beforeAndAfter("endless-body", sendEndlessBody),
+	[]fault{
+		{"truncate-after", effectOnce, false, truncate},
+		{"half-json-after", effectOnce, false, sendHalf},
+		{"content-type-after", effectOnce, false, sendAsHTML},
+		{"repeat-response-after", effectOnce, false, sendTwice},
+		{"repeat-request-after", effectTwice, true, sendResponse},
+	},
+)
+
+func beforeAndAfter(name string, respond func(broken)) []fault {
+	return []fault{{name, effectNone, false, respond}, {name + "-after", effectOnce, false, respond}}
+}
+
+func dropConnection(broken) { panic(http.ErrAbortHandler) }
+
+func resetConnection(b broken) {
+	conn := b.hijack()
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // The connection ends in any case.
+	}
+	_ = conn.Close()
+}
+
+func hang(b broken) {
+	<-b.r.Context().Done()
+	panic(http.ErrAbortHandler)
+}
+
+func sendError(status int, retryAfter string) func(broken) {
+	return func(b broken) {
+		if retryAfter != "" {
+			b.w.Header().Set("Retry-After", retryAfter)
+		}
+		err := errorf(status, "%s", strings.TrimSpace("injected "+b.echo))
+		if b.echo != "" {
+			b.w.Header().Set("X-Pulumi-Warning", b.echo)
+			err.Errors = []errorDetail{{Resource: "agentPool", Attribute: b.echo, ErrorType: "injected"}}
+		}
+		writeError(b.w, err)
+	}
+}
+
+func sendPage(status int) func(broken) {
+	return func(b broken) {
+		page := fmt.Sprintf("<html><body><h1>%d %s</h1>%s</body></html>", status, http.StatusText(status), b.echo)
+		send(b.w, status, "text/html; charset=utf-8", []byte(page))
+	}
+}
+
+func sendBody(body string) func(broken) {
+	return func(b broken) { send(b.w, http.StatusOK, jsonMediaType, []byte(body)) }
+}
+
+// sendEndlessBody sends JSON that does not end. A list trickles, because clients accept long ones.
+func sendEndlessBody(b broken) {
+	chunk, interval := bytes.Repeat([]byte(" "), 64<<10), time.Microsecond
+	if b.r.Method == http.MethodGet && strings.HasSuffix(b.r.URL.Path, "/agent-pools") {
+		chunk, interval = []byte(" "), 20*time.Millisecond
+	}
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	b.w.Header().Set("Content-Type", jsonMediaType)
+	_, err := io.WriteString(b.w, `{"agentPools":[`)
+	for err == nil {
+		select {
+		case <-ticker.C:
+			_, err = b.w.Write(chunk)
+			_ = http.NewResponseController(b.w).Flush() // The next Write fails.
+		case <-b.r.Context().Done():
+			err = b.r.Context().Err()
+		}
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// truncate closes the connection in the middle of the body. A response without a body is lost.
+func truncate(b broken) {
+	if body := b.response.Body.Bytes(); len(body) > 0 {
+		maps.Copy(b.w.Header(), b.response.Header())
+		b.w.WriteHeader(b.response.Code)
+		_, _ = b.w.Write(body[:len(body)/2]) // The connection ends in any case.
+		_ = http.NewResponseController(b.w).Flush()
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// sendHalf sends half of the body in a response that is complete as far as HTTP is concerned.
+func sendHalf(b broken) {
+	body := b.response.Body.Bytes()
+	send(b.w, http.StatusOK, jsonMediaType, body[:len(body)/2])
+}
+
+func sendAsHTML(b broken) {
+	if b.response.Body.Len() > 0 {
+		b.response.Header().Set("Content-Type", "text/html")
+	}
+	sendResponse(b)
+}
+
+func sendResponse(b broken) {
+	maps.Copy(b.w.Header(), b.response.Header())
+	b.w.WriteHeader(b.response.Code)
+	_, _ = b.w.Write(b.response.Body.Bytes()) // The client may be gone.
+}
+
+// sendTwice sends the response and then, without a request, the same response again.
+func sendTwice(b broken) {
+	maps.Copy(b.w.Header(), b.response.Header())
+	body := b.response.Body.Bytes()
+	var raw bytes.Buffer
+	for range 2 {
+		response := http.Response{
+			StatusCode: b.response.Code, ProtoMajor: 1, ProtoMinor: 1, Header: b.w.Header(),
+			ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)),
+		}
+		_ = response.Write(&raw) // A buffer takes everything.
+	}
+	conn := b.hijack()
+	_, _ = raw.WriteTo(conn) // The client may be gone.
+	_ = conn.Close()
+}
+
+func (b broken) hijack() net.Conn {
+	conn, _, err := http.NewResponseController(b.w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler) // The server is closing.
+	}
+	return conn
+}
