@@ -1,8 +1,11 @@
 package chaos_test
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -10,10 +13,6 @@ import (
 )
 
 const (
-	// defaultSeed and defaultOperations describe the campaign that is part of every test run.
-	defaultSeed       = 1
-	defaultOperations = 1000
-
 	// operationsPerWorker is the length of a workspace's life.
 	operationsPerWorker = 125
 	// workersAtOnce keeps the processors busy while most workers wait for a timeout.
@@ -36,8 +35,8 @@ const (
 // of retries, timeouts under load, and the order of requests in workers that change several pools at a time.
 func TestCampaign(t *testing.T) {
 	t.Parallel()
-	seed, operations := number(t, "SEED", defaultSeed), number(t, "OPERATIONS", defaultOperations)
-	total := newStats()
+	seed, operations := number(t, "SEED", "1"), number(t, "OPERATIONS", "1000")
+	total := &stats{counts: make(map[string]int)}
 	var workers sync.WaitGroup
 	slots := make(chan struct{}, workersAtOnce)
 	for i := range (operations + operationsPerWorker - 1) / operationsPerWorker {
@@ -53,13 +52,9 @@ func TestCampaign(t *testing.T) {
 	t.Logf("SEED=%d OPERATIONS=%d\n%s", seed, operations, total)
 }
 
-func number(t *testing.T, variable string, otherwise uint64) uint64 {
+func number(t *testing.T, variable, fallback string) uint64 {
 	t.Helper()
-	text := os.Getenv(variable)
-	if text == "" {
-		return otherwise
-	}
-	value, err := strconv.ParseUint(text, 10, 64)
+	value, err := strconv.ParseUint(cmp.Or(os.Getenv(variable), fallback), 10, 64)
 	if err != nil {
 		t.Fatalf("%s: %v", variable, err)
 	}
@@ -70,37 +65,23 @@ func number(t *testing.T, variable string, otherwise uint64) uint64 {
 type stats struct {
 	mu     sync.Mutex
 	counts map[string]int
-	kinds  map[string]bool
 }
 
-func newStats() *stats { return &stats{counts: make(map[string]int), kinds: make(map[string]bool)} }
-
-func (s *stats) add(counter string) {
+func (s *stats) add(counter string, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.counts[counter]++
-}
-
-func (s *stats) addFault(kind string, at moment) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.kinds[kind] = true
-	s.counts["faults "+at.String()]++
+	s.counts[counter] += n
 }
 
 // String returns a line for each counter.
 func (s *stats) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, counter := range []string{unknownPools, lostTokens, destroyedPools, falseRemovals, leakedSecrets} {
+		s.counts[counter] += 0
+	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "%8d kinds of fault\n", len(s.kinds))
-	for _, counter := range []string{
-		"faults before the effect", "faults after the effect", "faults with a late effect",
-		"operations", "requests", "lines of log",
-		"pools created", "pools updated", "pools replaced", "pools deleted", "pools imported",
-		"pools created without their token, tainted", "pools not in the state, named by an error",
-		unknownPools, lostTokens, destroyedPools, falseRemovals, leakedSecrets,
-	} {
+	for _, counter := range slices.Sorted(maps.Keys(s.counts)) {
 		fmt.Fprintf(&text, "%8d %s\n", s.counts[counter], counter)
 	}
 	return text.String()

@@ -24,6 +24,10 @@ func (w *workspace) play(operations int64) {
 		w.apply()
 	}
 	w.converge()
+	for name, count := range w.pulumi.FaultCounts() {
+		w.stats.add("faults", count)
+		w.stats.add("faults: "+name, count)
+	}
 	if w.violated {
 		w.tb.Errorf("violations:\n%s", strings.Join(w.trace, "\n"))
 	}
@@ -104,7 +108,7 @@ func (w *workspace) takeName(pool *managedPool) error {
 		return nil
 	}
 	w.note("another user has created %v", created)
-	w.faults.subjects[created.ID], w.foreign[created.ID] = name, true
+	w.foreign[created.ID] = true
 	return err
 }
 
@@ -152,7 +156,7 @@ func (w *workspace) check() {
 		}
 		w.orphans[id] = true
 		if w.named[pool.Name] {
-			w.stats.add("pools not in the state, named by an error")
+			w.stats.add("pools not in the state, named by an error", 1)
 			continue
 		}
 		w.violate(unknownPools, "%v is not in the state, and no error named it", pool)

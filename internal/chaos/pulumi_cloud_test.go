@@ -25,9 +25,9 @@ type pulumiCloud struct {
 	skew atomic.Int64
 }
 
-// startPulumiCloud starts an emulator, with handlers around it.
+// startPulumiCloud starts an emulator behind an interceptor.
 func startPulumiCloud(
-	tb testing.TB, options emulator.Options, wrappers ...func(http.Handler) http.Handler,
+	tb testing.TB, intercept func(http.Handler) http.Handler, options emulator.Options,
 ) *pulumiCloud {
 	tb.Helper()
 	p := &pulumiCloud{}
@@ -37,11 +37,7 @@ func startPulumiCloud(
 	if p.Server, err = emulator.New(options); err != nil {
 		tb.Fatal(err)
 	}
-	handler := http.Handler(p.Server)
-	for _, wrap := range wrappers {
-		handler = wrap(handler)
-	}
-	p.http = httptest.NewServer(handler)
+	p.http = httptest.NewServer(intercept(p.Server))
 	tb.Cleanup(func() {
 		p.http.CloseClientConnections()
 		p.http.Close()

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-log/tflogtest"
 	"github.com/hashicorp/terraform-plugin-log/tfsdklogtest"
@@ -47,7 +48,6 @@ type workspace struct {
 	name    string
 	random  *rand.Rand
 	pulumi  *pulumiCloud
-	faults  *faultInjector
 	secrets secrets
 	stats   *stats
 	context context.Context //nolint:containedctx // It carries the loggers, as the provider's process does.
@@ -94,11 +94,11 @@ func newWorkspace(tb testing.TB, seed uint64, name string, stats *stats) *worksp
 		w.pools = append(w.pools, &managedPool{address: fmt.Sprintf("p%d", i)})
 	}
 	w.secrets.add(accessToken)
-	w.pulumi = startPulumiCloud(tb, emulator.Options{Milliseconds: random.IntN(2) == 0}, w.intercept)
-	w.pulumi.Use(w.learnTokens)
-	// The provider waits for a new pool by retrying, so a pool that is not shown is a missing pool without retries.
-	w.faults = newFaultInjector(w, seed, w.maxRetries >= 2)
-	w.pulumi.Use(w.faults.middleware)
+	w.pulumi = startPulumiCloud(tb, w.intercept, emulator.Options{
+		Milliseconds: random.IntN(2) == 0, Seed: random.Uint64(), EchoSecrets: true,
+		Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, DisableTime: true, Output: traceSink{w}}),
+	})
+	w.pulumi.Use(w.secrets.learnTokens)
 	w.context = tfsdklogtest.RootLogger(tflogtest.RootLogger(tb.Context(), logSink{w}), logSink{w})
 	return w
 }
@@ -112,10 +112,19 @@ type logSink struct{ *workspace }
 
 // Write implements [io.Writer].
 func (s logSink) Write(line []byte) (int, error) {
-	s.stats.add("lines of log")
+	s.stats.add("lines of log", 1)
 	if text := string(line); s.secrets.in(text) {
 		s.violate(leakedSecrets, "in the log: %s", text)
 	}
+	return len(line), nil
+}
+
+// traceSink adds the emulator's log to the trace.
+type traceSink struct{ *workspace }
+
+// Write implements [io.Writer].
+func (s traceSink) Write(line []byte) (int, error) {
+	s.note("%s", line)
 	return len(line), nil
 }
 
@@ -127,7 +136,7 @@ func (w *workspace) note(format string, args ...any) {
 
 func (w *workspace) violate(counter, format string, args ...any) {
 	w.note("VIOLATION: "+counter+": "+format, args...)
-	w.stats.add(counter)
+	w.stats.add(counter, 1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.violated = true
@@ -171,7 +180,7 @@ func (w *workspace) walk(title string, visit func(*acctest.Resource, *managedPoo
 	visits.Wait()
 	w.pulumi.http.CloseClientConnections() // So does the end of the provider's process.
 	w.requests.wait()
-	w.faults.end()
+	w.setFaults(0) // Late effects take place.
 	w.check()
 	return failures.Load() == 0 && !stopped.Load()
 }
@@ -186,25 +195,45 @@ func (w *workspace) breakThings(stop func()) (url, timeout string) {
 		// Time passes on both clocks, so that a new pool is no longer new.
 		w.clock.Add(int64(10 * time.Minute))
 		w.pulumi.skew.Add(int64(10 * time.Minute))
-		w.faults.showAll()
+		w.must(w.pulumi.SetFaults(nil)) // Reads show all pools.
 	}
-	w.requests.interrupt(0, before, nil)
+	w.requests.interrupt(0, false, nil)
 	if w.faultsOff {
-		w.faults.begin(0)
+		w.must(w.pulumi.SetFaults(nil))
 		return w.pulumi.http.URL, "1m"
 	}
-	w.faults.begin(oneOf(w.random, 0, 0.15, 0.3, 0.3, 0.6))
+	w.setFaults(oneOf(w.random, 0, 0.15, 0.3, 0.3, 0.6))
 	switch choice := w.random.IntN(100); {
 	case choice < 8:
-		w.requests.interrupt(1+w.random.IntN(5), oneOf(w.random, before, after), stop)
+		w.requests.interrupt(1+w.random.IntN(5), w.random.IntN(2) == 0, stop)
 	case choice < 9:
-		w.stats.addFault(cancelledName, before)
+		w.stats.add("interruptions", 1)
 		stop()
 	case choice < 12:
-		w.stats.addFault(refusedName, before)
+		w.note("connections are refused")
 		return "http://127.0.0.1:1", "1s"
 	}
 	return w.pulumi.http.URL, "1s"
+}
+
+// slow are the faults that cost a second.
+var slow = regexp.MustCompile(`^(hang|endless|429-retry-after-1)`)
+
+// setFaults makes about that share of all requests fail.
+func (w *workspace) setFaults(share float64) {
+	faults, names := make(emulator.Faults), emulator.FaultNames()
+	for _, name := range names {
+		faults[name] = share / float64(len(names))
+		if slow.MatchString(name) {
+			faults[name] /= 3
+		}
+	}
+	faults[emulator.StaleReads] = 0
+	// The provider waits for a new pool by retrying, so a stale read means a missing pool without retries.
+	if w.maxRetries >= 2 {
+		faults[emulator.StaleReads] = 0.4
+	}
+	w.must(w.pulumi.SetFaults(faults))
 }
 
 var (
@@ -278,14 +307,14 @@ func (w *workspace) importPools() {
 		w.mu.Lock()
 		delete(w.foreign, pool.id())
 		w.mu.Unlock()
-		w.stats.add("pools imported")
+		w.stats.add("pools imported", 1)
 		return true
 	})
 }
 
 func (w *workspace) countOperation() {
 	w.operations.Add(1)
-	w.stats.add("operations")
+	w.stats.add("operations", 1)
 }
 
 func (w *workspace) read(resource *acctest.Resource, pool *managedPool, state acctest.Object) (acctest.Object, bool) {
@@ -347,11 +376,11 @@ func (w *workspace) applyChange(resource *acctest.Resource, pool *managedPool, c
 			pool.importID = match[1]
 		}
 		if result.Tainted {
-			w.stats.add("pools created without their token, tainted")
+			w.stats.add("pools created without their token, tainted", 1)
 		}
 	}
 	if !failed {
-		w.stats.add("pools " + string(change.Action) + "d")
+		w.stats.add("pools "+string(change.Action)+"d", 1)
 	}
 	return !failed
 }
