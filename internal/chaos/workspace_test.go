@@ -224,8 +224,11 @@ func (w *workspace) setFaults(share float64) {
 	faults, names := make(emulator.Faults), emulator.FaultNames()
 	for _, name := range names {
 		faults[name] = share / float64(len(names))
-		if slow.MatchString(name) {
+		switch {
+		case slow.MatchString(name):
 			faults[name] /= 3
+		case strings.HasPrefix(name, "html-404"): // It must not look like a missing pool.
+			faults[name] *= 3
 		}
 	}
 	faults[emulator.StaleReads] = 0
