@@ -13,8 +13,6 @@ import (
 
 // requests are the requests of a run, which one of them can interrupt.
 type requests struct {
-	active sync.RWMutex // locked for reading during each request
-
 	mu sync.Mutex
 	// arrivals counts down to the request that interrupts the run.
 	arrivals    int
@@ -40,18 +38,12 @@ func (q *requests) next() (stop func(), afterEffect bool) {
 	return q.stop, q.afterEffect
 }
 
-// wait waits for the requests in progress.
-func (q *requests) wait() {
-	q.active.Lock()
-	q.active.Unlock() //nolint:staticcheck // It has waited.
-}
-
 // intercept sees each request before it suffers a fault. It interrupts runs, and reports what no one asked for: Pulumi
 // Cloud refuses to delete a pool that is in use unless it is forced.
 func (w *workspace) intercept(api http.Handler) http.Handler {
 	return http.HandlerFunc(func(response http.ResponseWriter, r *http.Request) {
-		w.requests.active.RLock()
-		defer w.requests.active.RUnlock()
+		w.active.RLock()
+		defer w.active.RUnlock()
 		w.stats.add("requests", 1)
 		_, id, _ := strings.Cut(r.URL.Path, "/agent-pools/")
 		w.mu.Lock()

@@ -63,6 +63,8 @@ type workspace struct {
 	// faultsOff ends all faults.
 	faultsOff bool
 	requests  requests
+	// active is locked for reading during each request.
+	active sync.RWMutex
 
 	// foreign are pools that Terraform was never told to manage, expendable those that may disappear, and orphans those
 	// that an error named as possibly existing. known are the pools at the last check.
@@ -179,7 +181,8 @@ func (w *workspace) walk(title string, visit func(*acctest.Resource, *managedPoo
 	}
 	visits.Wait()
 	w.pulumi.http.CloseClientConnections() // So does the end of the provider's process.
-	w.requests.wait()
+	w.active.Lock() // It waits for the requests in progress.
+	defer w.active.Unlock()
 	w.setFaults(0) // Late effects take place.
 	w.check()
 	return failures.Load() == 0 && !stopped.Load()

@@ -361,9 +361,9 @@ func TestAgentPool_providerNotConfiguredYet(t *testing.T) {
 	pulumi.ResetRequests()
 	c := newCore(t, pulumi, attributes{"access_token": tftypes.UnknownValue})
 
-	plan, diagnostics := c.Plan(t.Context(), c.Absent(), attributes{"name": "others"})
+	_, diagnostics := c.Plan(t.Context(), c.Absent(), attributes{"name": "others"})
 	expectNoError(t, diagnostics)
-	plan, diagnostics = c.Plan(t.Context(), pool, attributes{"name": "renamed"})
+	plan, diagnostics := c.Plan(t.Context(), pool, attributes{"name": "renamed"})
 	expectNoError(t, diagnostics)
 	if len(plan.RequiresReplace) > 0 {
 		t.Error("a pool is to be replaced because the provider's configuration is not known yet")

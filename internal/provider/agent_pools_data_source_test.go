@@ -178,7 +178,8 @@ func TestAgentPoolsDataSource_organizationWithoutPools(t *testing.T) {
 func TestAgentPoolsDataSource_unknownOrganization(t *testing.T) {
 	t.Parallel()
 	pulumi := startPulumiCloud(t, emulator.Options{})
-	_, diagnostics := dataSourceProvider(t, pulumi).ReadDataSource(t.Context(), agentPoolsType, attributes{"organization": "initech"})
+	p := dataSourceProvider(t, pulumi)
+	_, diagnostics := p.ReadDataSource(t.Context(), agentPoolsType, attributes{"organization": "initech"})
 	expectDiagnostic(t, diagnostics, diagnosticWanted{
 		summary: "Organization not found", detail: []string{`"initech"`, "list the agent pools"},
 	})
