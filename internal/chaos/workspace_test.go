@@ -181,7 +181,7 @@ func (w *workspace) walk(title string, visit func(*acctest.Resource, *managedPoo
 	}
 	visits.Wait()
 	w.pulumi.http.CloseClientConnections() // So does the end of the provider's process.
-	w.active.Lock() // It waits for the requests in progress.
+	w.active.Lock()                        // It waits for the requests in progress.
 	defer w.active.Unlock()
 	w.setFaults(0) // Late effects take place.
 	w.check()
