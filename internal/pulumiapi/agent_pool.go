@@ -1,0 +1,180 @@
+package pulumiapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/pulumi/pulumi-cloud-sdk/go/apitype"
+)
+
+// validID matches an ID from the server that can be part of URLs, commands and the state. Pulumi Cloud uses UUIDs.
+var validID = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._:-]{0,99}$`)
+
+// AgentPool is an agent pool as the list returns it.
+type AgentPool struct {
+	ID, Name, Description string
+	Status                string // "online" while at least one agent is, else "offline", other values are passed on
+	IsDefault             bool   // whether stacks that are not assigned to an agent pool use this one
+	// CreatedAt, LastSeenAt and LastDeploymentAt are in UTC. The zero time means never.
+	CreatedAt, LastSeenAt, LastDeploymentAt time.Time
+}
+
+// AgentPoolDetail is an agent pool with its agents, which determine Status and LastSeenAt. IsDefault and
+// LastDeploymentAt are not known.
+type AgentPoolDetail struct {
+	AgentPool
+
+	Agents []Agent
+}
+
+// Agent is a runner of an agent pool. It stays listed for an hour or two after it went offline.
+type Agent struct {
+	Hostname, IP, Platform, Version string
+	PID                             string    // process ID, which the API sends as a string
+	Status                          string    // "online" or "offline", other values are passed on
+	LastSeenAt                      time.Time // in UTC, the zero time means never
+}
+
+// GetAgentPool returns an agent pool and its agents (GET /api/orgs/{org}/agent-pools/{poolId}). It adds the error
+// *[AgentPoolNotFoundError], also if the access token cannot see the organization.
+func (c *Client) GetAgentPool(ctx context.Context, organization, id string) (*AgentPoolDetail, error) {
+	o := &operation{client: c, organization: organization, id: id, wantStatus: http.StatusOK, idempotent: true}
+	response, err := o.sdk().GetAgentPool(ctx, organization, id)
+	err = o.result(err)
+	switch {
+	case err != nil:
+		return nil, err
+	case !strings.EqualFold(response.ID, id):
+		return nil, o.responseErrorf("id", "is that of a different agent pool")
+	case response.Name == "":
+		return nil, o.responseErrorf("name", "is missing")
+	}
+	detail := &AgentPoolDetail{
+		AgentPool: AgentPool{
+			ID: response.ID, Name: response.Name, Description: response.Description, Status: "offline",
+			CreatedAt: unixTime(response.Created),
+		},
+		Agents: make([]Agent, len(response.Agents)),
+	}
+	for i, agent := range response.Agents {
+		if agent == nil {
+			return nil, o.responseErrorf(fmt.Sprintf("agents[%d]", i), "is null")
+		}
+		detail.Agents[i] = Agent{
+			Hostname: agent.Hostname, IP: agent.IP, Platform: agent.Platform, Version: agent.Version, PID: agent.PID,
+			Status: string(agent.Status), LastSeenAt: unixTime(agent.LastSeen),
+		}
+		if agent.Status == "online" {
+			detail.Status = "online"
+		}
+		if seen := detail.Agents[i].LastSeenAt; seen.After(detail.LastSeenAt) {
+			detail.LastSeenAt = seen
+		}
+	}
+	return detail, nil
+}
+
+// AwaitAgentPool is [Client.GetAgentPool] for an agent pool that was just created. It reads it until it appears,
+// [Config].MaxRetries times but at least three times, because retries may be disabled.
+func (c *Client) AwaitAgentPool(ctx context.Context, organization, id string) (AgentPool, error) {
+	for read := 1; ; read++ {
+		detail, err := c.GetAgentPool(ctx, organization, id)
+		if err == nil {
+			return detail.AgentPool, nil
+		}
+		if _, ok := errors.AsType[*AgentPoolNotFoundError](err); !ok || read >= max(c.config.MaxRetries, 3) {
+			return AgentPool{}, err
+		}
+		if err := c.config.Sleep(ctx, c.backoff(read-1)); err != nil {
+			return AgentPool{}, err
+		}
+	}
+}
+
+// UpdateAgentPool sets the name and description of an agent pool (PATCH /api/orgs/{org}/agent-pools/{poolId}) and
+// returns the values that Pulumi Cloud stored. Only ID, Name and Description are set. It adds the errors
+// *[AgentPoolNotFoundError] and, if the name is taken, *[AgentPoolExistsError].
+func (c *Client) UpdateAgentPool(ctx context.Context, organization, id, name, description string) (AgentPool, error) {
+	o := &operation{client: c, organization: organization, id: id, wantStatus: http.StatusOK, idempotent: true}
+	for {
+		pool, err := o.updateAgentPool(ctx, name, description)
+		if !hasStatus(err, http.StatusConflict) {
+			return pool, err
+		}
+		if err := o.resolveConflict(ctx, name, err); err != nil {
+			return AgentPool{}, err
+		}
+	}
+}
+
+func (o *operation) updateAgentPool(ctx context.Context, name, description string) (AgentPool, error) {
+	updated, err := o.sdk().PatchOrgAgentPool(ctx, o.organization, o.id,
+		apitype.CreateOrgAgentPoolRequest{Name: name, Description: description})
+	if err = o.result(err); err == nil {
+		if updated.Name != "" {
+			return AgentPool{ID: o.id, Name: updated.Name, Description: updated.Description}, nil
+		}
+		err = o.responseErrorf("name", "is missing")
+	}
+	if isAmbiguous(err) && ctx.Err() == nil {
+		// A lost response, or a refusal because an earlier attempt already succeeded: the agent pool shows which.
+		detail, getErr := o.client.GetAgentPool(ctx, o.organization, o.id)
+		if getErr == nil && detail.Name == name && detail.Description == description {
+			return detail.AgentPool, nil
+		}
+	}
+	return AgentPool{}, err
+}
+
+// resolveConflict handles a 409, which refuses the name of a different agent pool. It returns nil after a wait if the
+// request should be sent again: Pulumi Cloud may still refuse the name of an agent pool that was just deleted.
+func (o *operation) resolveConflict(ctx context.Context, name string, err error) error {
+	c := o.client
+	exists := &AgentPoolExistsError{Organization: o.organization, Name: name, Err: err}
+	list, listErr := c.RefreshAgentPools(ctx, o.organization)
+	if listErr != nil {
+		return exists
+	}
+	switch pools := list.ByName(name); {
+	case len(pools) == 1:
+		exists.Existing = &pools[0]
+	case len(pools) == 0 && !list.incomplete:
+		exists.Reserved = true
+		if o.retriesUsed < c.config.MaxRetries && c.config.Sleep(ctx, c.backoff(o.retriesUsed)) == nil {
+			o.retriesUsed++
+			return nil
+		}
+	}
+	return exists
+}
+
+// DeleteAgentPool deletes an agent pool (DELETE /api/orgs/{org}/agent-pools/{poolId}). It succeeds if the agent pool
+// does not exist. Without force, the error is an *[APIError] with status 400 while stacks use it.
+func (c *Client) DeleteAgentPool(ctx context.Context, organization, id string, force bool) error {
+	var forceParameter *bool // The SDK sends force=false for a pointer to false.
+	if force {
+		forceParameter = &force
+	}
+	o := &operation{client: c, organization: organization, id: id, wantStatus: http.StatusNoContent, idempotent: true}
+	err := o.result(o.sdk().DeleteOrgAgentPool(ctx, organization, id, forceParameter))
+	notFound, isNotFound := errors.AsType[*AgentPoolNotFoundError](err)
+	if !isNotFound && !isResponseError(err) {
+		return err
+	}
+	// An organization that the access token cannot see also results in 404.
+	list, listErr := c.RefreshAgentPools(ctx, organization)
+	switch {
+	case listErr != nil:
+		return listErr
+	case !list.mayHave(id):
+		return nil
+	case isNotFound:
+		return notFound.Err
+	}
+	return err
+}

@@ -1,0 +1,177 @@
+package pulumiapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// AgentPoolList is all agent pools of an organization. Readers share it and must not change it.
+type AgentPoolList struct {
+	Pools     []AgentPool
+	DefaultID string // ID of the organization's default agent pool, empty for the Pulumi-hosted pool
+
+	byID map[string]*AgentPool // by ID in lowercase, nil for an ID that occurs twice
+	// incomplete reports whether the response has a sign of further pages. The API has no pages today. If it gets
+	// them, RefreshAgentPools must request all pages, and this field goes.
+	incomplete bool
+	received   time.Time // on the local clock
+	date       time.Time // when it was sent, on the clock of the server, or zero
+}
+
+// ByID returns the agent pool with the ID, in any case. An ID that occurs twice is not found, because neither entry can
+// be trusted.
+func (l *AgentPoolList) ByID(id string) (AgentPool, bool) {
+	if pool := l.byID[strings.ToLower(id)]; pool != nil {
+		return *pool, true
+	}
+	return AgentPool{}, false
+}
+
+// has reports whether the list has an agent pool with the ID, once or more often.
+func (l *AgentPoolList) has(id string) bool {
+	_, found := l.byID[strings.ToLower(id)]
+	return found
+}
+
+// mayHave reports whether the list is no proof that an agent pool does not exist.
+func (l *AgentPoolList) mayHave(id string) bool { return l.incomplete || l.has(id) }
+
+// ByName returns the agent pools with the name: at most one while the server keeps names unique.
+func (l *AgentPoolList) ByName(name string) []AgentPool {
+	var found []AgentPool
+	for _, pool := range l.Pools {
+		if pool.Name == name {
+			found = append(found, pool)
+		}
+	}
+	return found
+}
+
+// AgentPools returns all agent pools of an organization (GET /api/orgs/{org}/agent-pools). Calls share a list with each
+// other and with [Client.ReadAgentPool] for [Config].ListMaxAge, but never one from before the latest write of this
+// client to the organization.
+func (c *Client) AgentPools(ctx context.Context, organization string) (*AgentPoolList, error) {
+	return c.lists.get(ctx, organization, c.config.ListMaxAge, func(ctx context.Context) (*AgentPoolList, error) {
+		return c.RefreshAgentPools(ctx, organization)
+	})
+}
+
+// RefreshAgentPools is [Client.AgentPools] without the shared list. Use it before reporting that an agent pool does not
+// exist: another provider block is another process, whose writes do not invalidate the shared list.
+func (c *Client) RefreshAgentPools(ctx context.Context, organization string) (*AgentPoolList, error) {
+	o := &operation{client: c, organization: organization, wantStatus: http.StatusOK, idempotent: true}
+	response, err := o.sdk().ListOrgAgentPool(ctx, organization)
+	if err := o.result(err); err != nil {
+		return nil, err
+	}
+	list := &AgentPoolList{
+		Pools: make([]AgentPool, len(response.AgentPools)), byID: make(map[string]*AgentPool, len(response.AgentPools)),
+		received: o.last.received,
+	}
+	list.date, _ = http.ParseTime(o.last.header.Get("Date"))
+	if response.DefaultAgentPoolID != nil {
+		list.DefaultID = *response.DefaultAgentPoolID
+	}
+	if list.DefaultID != "" && !validID.MatchString(list.DefaultID) {
+		return nil, o.responseErrorf("defaultAgentPoolID", "is not a valid ID")
+	}
+	for i, pool := range response.AgentPools {
+		switch {
+		case pool == nil:
+			return nil, o.responseErrorf(fmt.Sprintf("agentPools[%d]", i), "is null")
+		case !validID.MatchString(pool.ID):
+			return nil, o.responseErrorf(fmt.Sprintf("agentPools[%d].id", i), "is not a valid ID")
+		case pool.Name == "":
+			return nil, o.responseErrorf(fmt.Sprintf("agentPools[%d].name", i), "is missing")
+		}
+		list.Pools[i] = AgentPool{
+			ID: pool.ID, Name: pool.Name, Description: pool.Description, Status: string(pool.Status),
+			IsDefault: pool.IsDefault, CreatedAt: unixTime(pool.Created), LastSeenAt: unixTime(pool.LastSeen),
+		}
+		if pool.LastDeployment != nil {
+			list.Pools[i].LastDeploymentAt = unixTime(*pool.LastDeployment)
+		}
+		if list.has(pool.ID) {
+			list.byID[strings.ToLower(pool.ID)] = nil
+		} else {
+			list.byID[strings.ToLower(pool.ID)] = &list.Pools[i]
+		}
+	}
+	return list, o.checkPages(list)
+}
+
+// checkPages looks for what the SDK does not decode: whether the field agentPools is missing, where null is an empty
+// list, and signs of further pages.
+func (o *operation) checkPages(list *AgentPoolList) error {
+	var page struct {
+		AgentPools        json.RawMessage `json:"agentPools"`
+		ContinuationToken string          `json:"continuationToken"`
+		NextToken         string          `json:"nextToken"`
+		Next              string          `json:"next"`
+	}
+	// A field with a different type is a sign of further pages too, unless it is null.
+	typeErr := json.Unmarshal(o.last.body, &page)
+	if page.AgentPools == nil {
+		return o.responseErrorf("agentPools", "is missing")
+	}
+	if typeErr != nil || page.ContinuationToken+page.NextToken+page.Next != "" ||
+		strings.Contains(strings.Join(o.last.header.Values("Link"), ","), "next") {
+		list.incomplete = true
+		o.client.addWarnings(fmt.Sprintf("The list of agent pools of organization %q seems to have further pages, "+
+			"which this provider version does not read. Upgrade the provider.", o.organization))
+	}
+	return nil
+}
+
+// ReadAgentPool returns an agent pool from the shared list (see [Client.AgentPools]), so that reading all agent pools
+// of an organization is one request. An agent pool that the list does not have is read by itself (GET
+// /api/orgs/{org}/agent-pools/{poolId}). The error is an *[AgentPoolNotFoundError] only if both agree, and an
+// *[APIError] if the list contradicts a 404.
+func (c *Client) ReadAgentPool(ctx context.Context, organization, id string) (AgentPool, error) {
+	if c.config.ListMaxAge > 0 {
+		list, err := c.AgentPools(ctx, organization)
+		if err != nil && (ctx.Err() != nil || failsAllReads(err)) {
+			return AgentPool{}, err
+		}
+		if err == nil {
+			if pool, found := list.ByID(id); found {
+				return pool, nil
+			}
+		}
+	}
+	detail, err := c.GetAgentPool(ctx, organization, id)
+	if err == nil {
+		return detail.AgentPool, nil
+	}
+	notFound, ok := errors.AsType[*AgentPoolNotFoundError](err)
+	if !ok {
+		return AgentPool{}, err
+	}
+	// An organization that the access token cannot see also results in 404.
+	list, listErr := c.AgentPools(ctx, organization)
+	switch {
+	case listErr != nil:
+		return AgentPool{}, listErr
+	case list.mayHave(id):
+		return AgentPool{}, notFound.Err
+	}
+	return AgentPool{}, err
+}
+
+// failsAllReads reports whether err would also fail any other request to the organization.
+func failsAllReads(err error) bool {
+	switch err := err.(type) { //nolint:errorlint // The list returns these errors as they are.
+	case *TransportError:
+		return !err.Ambiguous
+	case *APIError:
+		return err.IsAPIResponse && err.StatusCode == http.StatusUnauthorized
+	case *ResponseError:
+		return false
+	}
+	return true
+}

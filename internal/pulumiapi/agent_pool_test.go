@@ -1,0 +1,175 @@
+package pulumiapi
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestGetAgentPool_decode(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, respond(200, `{"id":"`+poolID+`","name":"runners","description":"d","created":1767225600,"agents":[
+		{"version":"2.1","platform":"linux","hostname":"h","ip":"::1","pid":"42","lastSeen":1767225600000,"status":"online","new":1},
+		{"hostname":"bare","status":"dozing"}]}`))
+	got, err := newClient(t, s).GetAgentPool(t.Context(), "acme", strings.ToUpper(poolID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	newYear := time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
+	want := &AgentPoolDetail{
+		AgentPool: AgentPool{
+			ID: poolID, Name: "runners", Description: "d", Status: "online", CreatedAt: newYear, LastSeenAt: newYear,
+		},
+		Agents: []Agent{
+			{Hostname: "h", IP: "::1", Platform: "linux", Version: "2.1", PID: "42", Status: "online", LastSeenAt: newYear},
+			{Hostname: "bare", Status: "dozing"},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, agents := range []string{``, `,"agents":null`, `,"agents":[{"status":"offline"}]`} {
+		c := newClient(t, newServer(t, respond(200, poolDetail[:len(poolDetail)-1]+agents+`}`)))
+		if got, err := c.GetAgentPool(t.Context(), "acme", poolID); err != nil || got.Status != "offline" || got.Agents == nil {
+			t.Errorf("%s: got %+v, %v, want an agent pool that is offline", agents, got, err)
+		}
+	}
+}
+
+func TestGetAgentPool_unexpectedBody(t *testing.T) {
+	t.Parallel()
+	const start = `{"id":"` + poolID + `"`
+	for body, field := range map[string]string{
+		`{}`:                                   "id",
+		`null`:                                 "id",
+		`{"id":7,"name":"a"}`:                  "id",
+		`{"id":"x","name":"a"}`:                "id",
+		start + `}`:                            "name",
+		start + `,"name":[]}`:                  "name",
+		start + `,"name":"a","created":"now"}`: "created",
+		start + `,"name":"a","agents":{}}`:     "agents",
+		start + `,"name":"a","agents":[null]}`: "agents[0]",
+		start + `,"name":"a","agents":[{"pid":"1"},{"pid":2}]}`: "agents.pid",
+		`<html>`: "",
+		``:       "",
+	} {
+		c := newClient(t, newServer(t, respond(200, body)))
+		_, err := c.GetAgentPool(t.Context(), "acme", poolID)
+		if got := expectError[*ResponseError](t, err); got.Field != field || strings.Contains(got.Reason, "42") {
+			t.Errorf("%s: got %v, want an error about %q", body, err, field)
+		}
+	}
+}
+
+func TestAwaitAgentPool(t *testing.T) {
+	t.Parallel()
+	appears := sequence(refuse(404), refuse(404), respond(200, poolDetail))
+	for name, test := range map[string]struct {
+		get        http.HandlerFunc
+		maxRetries int
+		want       string // kind of error
+		reads      int
+	}{
+		"appears":              {appears, 4, "", 3},
+		"appears, no retries":  {sequence(refuse(404), refuse(404), respond(200, poolDetail)), 0, "", 3},
+		"never":                {refuse(404), 4, "AgentPoolNotFoundError", 4},
+		"never, no retries":    {refuse(404), 0, "AgentPoolNotFoundError", 3},
+		"different failure":    {refuse(400), 4, "APIError", 1},
+		"404 that is no proof": {respondHTML(404), 4, "APIError", 1},
+	} {
+		s := newServer(t, test.get)
+		c := newClient(t, s, func(config *Config) { config.MaxRetries = test.maxRetries })
+		pool, err := c.AwaitAgentPool(t.Context(), "acme", poolID)
+		if kind(err) != test.want || err == nil && pool.Name != "runners" || s.count("get") != test.reads {
+			t.Errorf("%s: got %+v, %v after %d reads, want %q after %d", name, pool, err, s.count("get"), test.want, test.reads)
+		}
+	}
+}
+
+func TestUpdateAgentPool(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, respond(200, `{"name":"as stored","description":"trimmed"}`))
+	got, err := newClient(t, s).UpdateAgentPool(t.Context(), "acme", poolID, " as sent ", "")
+	if want := (AgentPool{ID: poolID, Name: "as stored", Description: "trimmed"}); err != nil || got != want {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+}
+
+func TestUpdateAgentPool_failures(t *testing.T) {
+	t.Parallel()
+	old, changed := respond(200, poolDetail), respond(200, `{"id":"`+poolID+`","name":"renamed","description":"new"}`)
+	half := respond(200, `{"id":"`+poolID+`","name":"renamed"}`)
+	taken, free := respond(200, `{"agentPools":[{"id":"theirs","name":"renamed"}]}`), respond(200, onePool)
+	conflict, success := refuse(409), respond(200, `{"name":"renamed","description":"new"}`)
+	for name, test := range map[string]struct {
+		handlers handlers
+		want     string // kind of error
+		counts   string
+	}{
+		"name taken":           {handlers{"update": conflict, "list": taken}, "AgentPoolExistsError", "list:1 update:1"},
+		"taken, list refused":  {handlers{"update": conflict, "list": refuse(403)}, "AgentPoolExistsError", "list:1 update:1"},
+		"name just freed":      {handlers{"update": sequence(conflict, success), "list": free}, "", "list:1 update:2"},
+		"name reserved":        {handlers{"update": conflict, "list": free}, "AgentPoolExistsError", "list:3 update:3"},
+		"gone":                 {handlers{"update": refuse(404)}, "AgentPoolNotFoundError", "update:1"},
+		"404 from proxy":       {handlers{"update": respondHTML(404), "get": old}, "APIError", "get:1 update:1"},
+		"500, took effect":     {handlers{"update": refuse(500), "get": changed}, "", "get:1 update:3"},
+		"500, no effect":       {handlers{"update": refuse(500), "get": old}, "APIError", "get:1 update:3"},
+		"lost, took effect":    {handlers{"update": drop, "get": changed}, "", "get:1 update:3"},
+		"lost, half an effect": {handlers{"update": drop, "get": half}, "TransportError", "get:1 update:3"},
+		"no name, took effect": {handlers{"update": respond(200, `{}`), "get": changed}, "", "get:1 update:1"},
+		"HTML, no effect":      {handlers{"update": respondHTML(200), "get": old}, "ResponseError", "get:1 update:1"},
+		"lost, then own name":  {handlers{"update": sequence(drop, conflict), "get": changed}, "", "get:1 update:2"},
+		"lost, then gone": {
+			handlers{"update": sequence(drop, refuse(404)), "get": refuse(404)}, "AgentPoolNotFoundError", "get:1 update:2",
+		},
+		"lost, then name taken": {
+			handlers{"update": sequence(drop, conflict), "get": old, "list": taken}, "AgentPoolExistsError", "get:1 list:1 update:2",
+		},
+	} {
+		s := newServer(t, test.handlers)
+		pool, err := newClient(t, s).UpdateAgentPool(t.Context(), "acme", poolID, "renamed", "new")
+		if kind(err) != test.want || err == nil && (pool.ID != poolID || pool.Name != "renamed" || pool.Description != "new") {
+			t.Errorf("%s: got %+v, %v, want %s", name, pool, err, test.want)
+		}
+		if exists, ok := errors.AsType[*AgentPoolExistsError](err); ok &&
+			((exists.Existing != nil) != strings.HasSuffix(name, "taken") || exists.Reserved != strings.HasSuffix(name, "reserved")) {
+			t.Errorf("%s: got %+v", name, exists)
+		}
+		s.expectCounts(t, test.counts)
+	}
+}
+
+func TestDeleteAgentPool_failures(t *testing.T) {
+	t.Parallel()
+	without, with := respond(200, emptyList), respond(200, strings.Replace(onePool, poolID, strings.ToUpper(poolID), 1))
+	for name, test := range map[string]struct {
+		delete, list http.HandlerFunc
+		want         string
+		deletes      int
+	}{
+		"gone":                    {refuse(404), without, "", 1},
+		"404, but it exists":      {refuse(404), with, "404 Not Found", 1},
+		"404, further pages":      {refuse(404), withHeader("Link", `</x>; rel="next"`, without), "404 Not Found", 1},
+		"no organization":         {refuse(404), refuse(404), `organization "acme" was not found`, 1},
+		"404, list refused":       {refuse(404), refuse(403), "403 Forbidden", 1},
+		"404 from proxy":          {respondHTML(404), without, "404 Not Found", 1},
+		"in use":                  {refuse(400), without, "400 Bad Request", 1},
+		"500, then gone":          {sequence(refuse(500), refuse(404)), without, "", 2},
+		"dropped, then gone":      {sequence(drop, refuse(404)), without, "", 2},
+		"200, gone":               {respondHTML(200), without, "", 1},
+		"200, exists":             {respondHTML(200), with, "unexpected status 200", 1},
+		"redirect to a page":      {withHeader("Location", "/login", respond(302, "")), without, "302 Found", 1},
+		"rate limited by a proxy": {sequence(respondHTML(429), respond(204, "")), without, "", 2},
+	} {
+		s := newServer(t, handlers{"delete": test.delete, "list": test.list})
+		err := newClient(t, s).DeleteAgentPool(t.Context(), "acme", poolID, false)
+		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) ||
+			isA[*AgentPoolNotFoundError](err) || s.count("delete") != test.deletes {
+			t.Errorf("%s: got %v after %d requests, want %q after %d", name, err, s.count("delete"), test.want, test.deletes)
+		}
+	}
+}

@@ -1,0 +1,305 @@
+package pulumiapi
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	requestIDHeader = "X-Pulumi-Request-ID"
+	maxErrorDetails = 10
+)
+
+// Endpoint is the method and path of a request.
+type Endpoint struct{ Method, Path string }
+
+func (e Endpoint) String() string { return e.Method + " " + e.Path }
+
+// APIError reports a response whose status is not a success, from Pulumi Cloud or from a proxy in front of it. All its
+// texts are safe to print.
+type APIError struct {
+	Endpoint   Endpoint
+	StatusCode int
+	// IsAPIResponse reports whether the body has the JSON form of errors from Pulumi Cloud. Otherwise a proxy
+	// responded, or the URL is wrong, and the status does not concern any agent pool.
+	IsAPIResponse    bool
+	Message          string        // from Pulumi Cloud, empty unless IsAPIResponse
+	OAuthCode        string        // of a refused token exchange, such as "invalid_grant"
+	DocumentationURL string        // link to an explanation, or empty
+	Details          []ErrorDetail // errors about single attributes of the request
+	ContentType      string        // media type of the response
+	Location         string        // target of a redirect that was not followed
+	RequestID        string        // identifies the request for Pulumi's support, or is empty
+	RetryAfter       time.Duration // wait that the response requests, 0 for none
+	Attempts         int           // of the operation
+	Ambiguous        bool          // whether an attempt may have taken effect
+}
+
+// ErrorDetail is an error about one attribute of a request.
+type ErrorDetail struct {
+	Resource  string `json:"resource"`
+	Attribute string `json:"attribute"`
+	Type      string `json:"errorType"`
+	Message   string `json:"customMessage"`
+}
+
+func (e *APIError) Error() string {
+	text := strings.TrimSpace(fmt.Sprintf("%s: %d %s", e.Endpoint, e.StatusCode, http.StatusText(e.StatusCode)))
+	switch {
+	case e.OAuthCode != "":
+		text += fmt.Sprintf(": %s: %s", e.OAuthCode, e.Message)
+	case e.Message != "":
+		// The message normally starts with the status text.
+		text += ": " + strings.TrimPrefix(e.Message, http.StatusText(e.StatusCode)+": ")
+	case !e.IsAPIResponse:
+		text += fmt.Sprintf(" (not an error from Pulumi Cloud, content type %q)", e.ContentType)
+	}
+	return text + requestSuffix(e.RequestID)
+}
+
+func requestSuffix(id string) string {
+	if id == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (request ID %s)", id)
+}
+
+// TransportError reports a request without a complete response: no connection, a timeout, a dropped connection. It
+// wraps the cause, such as [context.Canceled].
+type TransportError struct {
+	Endpoint  Endpoint
+	Attempts  int           // of the operation
+	Ambiguous bool          // whether an attempt may have taken effect
+	Timeout   time.Duration // request timeout if the last attempt exceeded it, else 0
+	Err       error         // cause, whose text is safe to print
+}
+
+func (e *TransportError) Error() string {
+	if e.Timeout > 0 {
+		return fmt.Sprintf("%s: no response within %s", e.Endpoint, e.Timeout)
+	}
+	return fmt.Sprintf("%s: %s", e.Endpoint, e.Err)
+}
+
+// sanitizedError has a text that is safe to print: net/http quotes what it cannot parse.
+type sanitizedError struct {
+	text string
+	err  error
+}
+
+func (e *sanitizedError) Error() string { return e.text }
+
+// ResponseError reports a response with a success status that is not the one that the API describes.
+type ResponseError struct {
+	Endpoint    Endpoint
+	StatusCode  int
+	Field       string // JSON path of the invalid field, empty for the whole response
+	Reason      string // completes the sentence "the response …" or "the response field …"
+	ContentType string // media type of the response
+	RequestID   string // identifies the request for Pulumi's support, or is empty
+}
+
+func (e *ResponseError) Error() string {
+	subject := "the response"
+	if e.Field != "" {
+		subject = fmt.Sprintf("the response field %q", e.Field)
+	}
+	return fmt.Sprintf("%s: %s %s%s", e.Endpoint, subject, e.Reason, requestSuffix(e.RequestID))
+}
+
+// ArgumentError reports a value that a request cannot contain. Argument is its name, such as "organization".
+type ArgumentError struct{ Argument, Reason string }
+
+func (e *ArgumentError) Error() string { return e.Argument + " " + e.Reason }
+
+// AgentPoolNotFoundError reports that, according to Pulumi Cloud itself, an agent pool does not exist.
+type AgentPoolNotFoundError struct {
+	Organization, ID string
+	Err              error
+}
+
+func (e *AgentPoolNotFoundError) Error() string {
+	return fmt.Sprintf("organization %q has no agent pool %q", e.Organization, e.ID)
+}
+
+// OrganizationNotFoundError reports an organization that does not exist or that the access token cannot see.
+type OrganizationNotFoundError struct {
+	Organization string
+	Err          error
+}
+
+func (e *OrganizationNotFoundError) Error() string {
+	return fmt.Sprintf("organization %q was not found: %s", e.Organization, e.Err)
+}
+
+// FeatureNotAvailableError reports an organization whose edition of Pulumi Cloud does not include agent pools.
+type FeatureNotAvailableError struct {
+	Organization string
+	Err          error
+}
+
+func (e *FeatureNotAvailableError) Error() string {
+	return fmt.Sprintf("the edition of organization %q has no agent pools: %s", e.Organization, e.Err)
+}
+
+// AgentPoolExistsError reports that an agent pool of the organization already has the name.
+type AgentPoolExistsError struct {
+	Organization, Name string
+	Existing           *AgentPool // nil if it could not be determined
+	Reserved           bool       // whether no agent pool has the name, although Pulumi Cloud refuses it as taken
+	Err                error
+}
+
+func (e *AgentPoolExistsError) Error() string {
+	if e.Reserved {
+		return fmt.Sprintf("organization %q does not allow the agent pool name %q yet: %s", e.Organization, e.Name, e.Err)
+	}
+	return fmt.Sprintf("organization %q already has an agent pool named %q: %s", e.Organization, e.Name, e.Err)
+}
+
+// TokenLostError reports an agent pool that was created although the response, and with it the token, was lost.
+type TokenLostError struct {
+	Organization string
+	Pool         AgentPool
+	Err          error // reason that the response was lost
+}
+
+func (e *TokenLostError) Error() string {
+	return fmt.Sprintf("agent pool %q (%s) was created in organization %q, but its token was lost: %s",
+		e.Pool.Name, e.Pool.ID, e.Organization, e.Err)
+}
+
+// UnknownOutcomeError reports a create that may or may not have taken effect.
+type UnknownOutcomeError struct {
+	Organization, Name string
+	Err                error      // reason that the response was lost
+	LookupErr          error      // reason that the list could not be read, nil if it was read
+	Candidate          *AgentPool // agent pool with the name that may be the one, nil if the list has none
+}
+
+func (e *UnknownOutcomeError) Error() string {
+	return fmt.Sprintf("agent pool %q may have been created in organization %q or not: %s", e.Name, e.Organization, e.Err)
+}
+
+// AuthenticationError reports that no access token could be obtained, so that the request was not sent. It does not
+// unwrap: the response to the token exchange does not concern the operation.
+type AuthenticationError struct{ Err error }
+
+func (e *AuthenticationError) Error() string { return e.Err.Error() }
+
+func (e *TransportError) Unwrap() error            { return e.Err }
+func (e *sanitizedError) Unwrap() error            { return e.err }
+func (e *AgentPoolNotFoundError) Unwrap() error    { return e.Err }
+func (e *OrganizationNotFoundError) Unwrap() error { return e.Err }
+func (e *FeatureNotAvailableError) Unwrap() error  { return e.Err }
+func (e *AgentPoolExistsError) Unwrap() error      { return e.Err }
+func (e *TokenLostError) Unwrap() error            { return e.Err }
+func (e *UnknownOutcomeError) Unwrap() []error     { return []error{e.Err, e.LookupErr} }
+
+// isAmbiguous reports whether a failed request may have taken effect.
+func isAmbiguous(err error) bool {
+	if apiErr, ok := errors.AsType[*APIError](err); ok {
+		return apiErr.Ambiguous
+	}
+	if transportErr, ok := errors.AsType[*TransportError](err); ok {
+		return transportErr.Ambiguous
+	}
+	return isResponseError(err)
+}
+
+// isResponseError reports whether err is a success with an unexpected body, such as the page of a proxy.
+func isResponseError(err error) bool {
+	_, ok := errors.AsType[*ResponseError](err)
+	return ok
+}
+
+// hasStatus reports whether err is a response with one of the status codes from Pulumi Cloud itself.
+func hasStatus(err error, codes ...int) bool {
+	apiErr, ok := errors.AsType[*APIError](err)
+	return ok && apiErr.IsAPIResponse && slices.Contains(codes, apiErr.StatusCode)
+}
+
+// failure returns the error for the last attempt.
+func (o *operation) failure(a *attempt) error {
+	switch {
+	case a.err != nil:
+		result := o.transportError(a.err)
+		if a.timedOut {
+			result.Timeout = o.client.config.RequestTimeout
+		}
+		return result
+	case a.tooLarge:
+		return o.responseErrorf("", "is larger than any that the API describes (more than %d bytes)", len(a.body))
+	case a.truncated:
+		return o.responseErrorf("", "is incomplete JSON (%d bytes)", len(a.body))
+	case a.status >= 200 && a.status <= 299:
+		return o.responseErrorf("", "has the unexpected status %d", a.status)
+	}
+	return o.apiError(a)
+}
+
+func (o *operation) transportError(err error) *TransportError {
+	if urlErr, ok := errors.AsType[*url.Error](err); ok {
+		err = urlErr.Err // Endpoint has the URL.
+	}
+	return &TransportError{
+		Endpoint: o.endpoint, Attempts: o.attempts, Ambiguous: !o.ambiguousSince.IsZero(),
+		Err: &sanitizedError{text: o.redact(err.Error()), err: err},
+	}
+}
+
+func (o *operation) responseErrorf(field, format string, arguments ...any) error {
+	return &ResponseError{
+		Endpoint: o.endpoint, StatusCode: o.last.status, Field: field, Reason: fmt.Sprintf(format, arguments...),
+		ContentType: o.contentType(o.last), RequestID: o.redact(o.last.header.Get(requestIDHeader)),
+	}
+}
+
+func (o *operation) contentType(a *attempt) string {
+	mediaType, _, _ := strings.Cut(a.header.Get("Content-Type"), ";")
+	return o.redact(strings.TrimSpace(mediaType))
+}
+
+// apiError decodes the two forms of errors: {"code", "message", …} and, for token exchanges, {"error", …}.
+func (o *operation) apiError(a *attempt) *APIError {
+	result := &APIError{
+		Endpoint: o.endpoint, StatusCode: a.status, ContentType: o.contentType(a),
+		Location: o.redact(a.header.Get("Location")), RequestID: o.redact(a.header.Get(requestIDHeader)),
+		RetryAfter: a.retryAfter, Attempts: o.attempts, Ambiguous: !o.ambiguousSince.IsZero(),
+	}
+	var body struct {
+		Code             int           `json:"code"`
+		Message          string        `json:"message"`
+		DocumentationURL string        `json:"documentationUrl"`
+		Errors           []ErrorDetail `json:"errors"`
+		OAuthCode        string        `json:"error"`
+		OAuthDescription string        `json:"error_description"`
+	}
+	err := json.Unmarshal(a.body, &body)
+	_, isTypeErr := errors.AsType[*json.UnmarshalTypeError](err) // Pulumi Cloud may add a field of a different type.
+	switch {
+	case err != nil && !isTypeErr:
+		return result
+	case body.Code == a.status && body.Message != "":
+		result.Message = o.redact(body.Message)
+	case o.isTokenExchange && body.OAuthCode != "":
+		result.OAuthCode, result.Message = o.redact(body.OAuthCode), o.redact(body.OAuthDescription)
+	default:
+		return result
+	}
+	result.IsAPIResponse = true
+	result.DocumentationURL = o.redact(body.DocumentationURL)
+	for _, detail := range body.Errors[:min(len(body.Errors), maxErrorDetails)] {
+		result.Details = append(result.Details, ErrorDetail{
+			Resource: o.redact(detail.Resource), Attribute: o.redact(detail.Attribute),
+			Type: o.redact(detail.Type), Message: o.redact(detail.Message),
+		})
+	}
+	return result
+}

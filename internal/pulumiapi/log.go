@@ -1,0 +1,89 @@
+package pulumiapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// maxLoggedBytes bounds a body in the log.
+const maxLoggedBytes = 16 << 10
+
+// loggedFields are the JSON fields of requests and responses whose values are logged. Of all others only the number is.
+var loggedFields = strings.Fields(`agentPoolID agentPools agentPoolRegistrationEnabled agents attribute code created
+	defaultAgentPoolID description documentationUrl error errorType errors expiration expires_in features GitHubLogin
+	grant_type hostname id isDefault lastDeployment lastSeen message name platform requested_token_type resource scope
+	selfHostedDeploymentsEnabled setDefaultAgentPoolID status token_type version`)
+
+// log writes one line about an attempt, which at level TRACE includes the bodies.
+func (o *operation) log(req *http.Request, a *attempt, result verdict) {
+	logger := o.client.config.Logger
+	level := hclog.Debug
+	if a.err != nil || result == retryable || result == rateLimited || result == ambiguous {
+		level = hclog.Warn
+	}
+	if !logger.IsWarn() {
+		return
+	}
+	fields := []any{
+		"method", o.endpoint.Method, "path", o.endpoint.Path, "query", o.redact(req.URL.RawQuery), "attempt", o.attempts,
+		"duration_ms", a.received.Sub(a.started).Milliseconds(), "result", string(result),
+	}
+	if a.err != nil {
+		fields = append(fields, "error", o.redact(a.err.Error()))
+	} else {
+		fields = append(fields, "status", a.status, "request_id", o.redact(a.header.Get(requestIDHeader)))
+	}
+	if logger.IsTrace() {
+		var sent []byte
+		if req.GetBody != nil {
+			body, _ := req.GetBody() // It is in memory, so that this cannot fail.
+			sent, _ = io.ReadAll(body)
+		}
+		fields = append(fields, "request", o.loggedBody(sent), "response", o.loggedBody(a.body))
+	}
+	logger.Log(level, "sent request", fields...)
+}
+
+// loggedBody returns a body for the log: JSON with the values of loggedFields, of anything else the size.
+func (o *operation) loggedBody(body []byte) string {
+	var value any
+	if len(body) <= maxLoggedBytes && json.Unmarshal(body, &value) == nil {
+		if logged, err := json.Marshal(o.loggedValue(value)); err == nil {
+			return string(logged)
+		}
+	}
+	return fmt.Sprintf("(%d bytes)", len(body))
+}
+
+func (o *operation) loggedValue(value any) any {
+	switch value := value.(type) {
+	case string:
+		return o.redact(value)
+	case []any:
+		for i, element := range value {
+			value[i] = o.loggedValue(element)
+		}
+	case map[string]any:
+		others := 0
+		for name, field := range value {
+			if slices.Contains(loggedFields, name) {
+				value[name] = o.loggedValue(field)
+			} else {
+				delete(value, name)
+				others++
+			}
+		}
+		if others > 0 {
+			value["other fields"] = others
+		}
+	}
+	return value
+}
+
+func (o *operation) redact(text string) string { return o.client.redactor.sanitize(text) }

@@ -1,0 +1,265 @@
+package pulumiapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/pulumi/pulumi-cloud-sdk/go/apiclient"
+)
+
+// operation is one operation of the API with all of its attempts. Its execute method is the Executor of the SDK.
+type operation struct {
+	client       *Client
+	organization string // empty if the path has none
+	id           string // of an agent pool, empty if the path has none
+	wantStatus   int    // the only success, whereas the SDK accepts every status below 400
+	idempotent   bool   // whether the request may be sent again after an attempt that may have taken effect
+
+	isTokenExchange bool                        // the one operation without an access token, which has OAuth errors
+	gracePeriod     time.Duration               // that an attempt has to finish after the context is canceled
+	beforeAttempt   func(context.Context) error // its error ends the operation, may be nil
+
+	endpoint       Endpoint
+	attempts       int
+	retriesUsed    int       // attempts after the first, without those for a renewed token and after a 429
+	refusedToken   string    // access token that a 401 refused, after which the operation uses a new one, once
+	limitedSince   time.Time // when the first 429 arrived
+	ambiguousSince time.Time // when the first attempt was sent that may have taken effect although it failed
+	last           *attempt
+	err            error
+}
+
+// sdk returns the SDK client to run the operation with.
+func (o *operation) sdk() *apiclient.CloudClient {
+	o.last, o.err = nil, nil
+	return &apiclient.CloudClient{BaseURL: o.client.config.BaseURL.String(), Executor: o.execute}
+}
+
+// result turns the error of an SDK method into one of this package: the error of execute, or a *[ResponseError] if the
+// SDK could not decode the body.
+func (o *operation) result(err error) error {
+	switch {
+	case err == nil || o.err != nil:
+		return o.err
+	case o.last == nil: // The SDK could not build the request.
+		return &ArgumentError{Argument: "request", Reason: err.Error()}
+	}
+	if typeErr, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		// Value may contain the value itself, such as "number 12".
+		kind, _, _ := strings.Cut(typeErr.Value, " ")
+		return o.responseErrorf(typeErr.Field, "has the unexpected JSON type %s", kind)
+	}
+	return o.responseErrorf("", "is not the expected JSON (%d bytes)", len(o.last.body))
+}
+
+// execute sends a request until it succeeds, fails for good, or must not be sent again.
+func (o *operation) execute(req *http.Request) (*http.Response, error) {
+	if req.Method != http.MethodGet {
+		o.client.lists.invalidate(o.organization)
+		defer o.client.lists.invalidate(o.organization)
+	}
+	if o.err = o.run(req); o.err != nil {
+		o.err = o.explain(req.Context(), o.err)
+		return nil, o.err
+	}
+	return &http.Response{
+		StatusCode: o.last.status, Header: o.last.header, Request: req, Body: io.NopCloser(bytes.NewReader(o.last.body)),
+	}, nil
+}
+
+func (o *operation) run(req *http.Request) error {
+	c, ctx := o.client, req.Context()
+	if err := o.prepare(req); err != nil {
+		return err
+	}
+	for {
+		if err := c.throttle.wait(ctx); err != nil {
+			return o.transportError(err)
+		}
+		token, err := o.authorize(req)
+		if err != nil {
+			return err
+		}
+		if o.beforeAttempt != nil {
+			if err := o.beforeAttempt(ctx); err != nil {
+				return err
+			}
+		}
+		a := o.attempt(req)
+		verdict := o.classify(ctx, a)
+		o.log(req, a, verdict)
+		switch {
+		case verdict == succeeded:
+			return nil
+		case verdict == unauthorized && c.exchange != nil && o.refusedToken == "":
+			o.refusedToken = token
+		case verdict == rateLimited && c.config.MaxRetries > 0 && a.received.Sub(o.limitedSince) < maxRateLimitWait:
+			// throttle.wait waits, together with all other requests of the client.
+		case verdict == retryable && o.retriesUsed < c.config.MaxRetries:
+			if err := c.config.Sleep(ctx, max(a.retryAfter, c.backoff(o.retriesUsed))); err != nil {
+				return o.transportError(err)
+			}
+			o.retriesUsed++
+		default:
+			return o.failure(a)
+		}
+	}
+}
+
+// prepare checks the arguments in the path, and adds the path of the base URL and our headers, which the SDK lacks.
+func (o *operation) prepare(req *http.Request) error {
+	for i, segment := range strings.Split(req.URL.EscapedPath(), "/")[1:] {
+		value, _ := url.PathUnescape(segment)
+		if reason := o.client.checkSegment(value); reason != "" {
+			argument := "organization" // /api/orgs/{org}/agent-pools/{poolId}
+			if i == 4 {
+				argument = "agent pool ID"
+			}
+			return &ArgumentError{Argument: argument, Reason: reason}
+		}
+	}
+	base := o.client.config.BaseURL
+	escaped := strings.TrimSuffix(base.EscapedPath(), "/") + req.URL.EscapedPath()
+	req.URL.Path = strings.TrimSuffix(base.Path, "/") + req.URL.Path
+	req.URL.RawPath = escaped
+	o.endpoint = Endpoint{Method: req.Method, Path: o.redact(escaped)}
+	req.Header.Set("X-Pulumi-Source", "provider")
+	req.Header.Set("User-Agent", o.client.config.UserAgent)
+	return nil
+}
+
+// checkSegment returns the reason that a value cannot be a segment of a path, or an empty string. Escaping is not
+// enough: clients, proxies and servers resolve dot segments even if they are escaped.
+func (c *Client) checkSegment(value string) string {
+	switch {
+	case value == "":
+		return "is empty"
+	case value == ".", value == "..":
+		return fmt.Sprintf("cannot be %q", value)
+	case strings.ContainsFunc(value, unicode.IsControl):
+		return "contains a control character"
+	case c.redactor.redact(value) != value:
+		return "contains a token"
+	}
+	return ""
+}
+
+// authorize sets the Authorization header and returns the access token, which is not refusedToken.
+func (o *operation) authorize(req *http.Request) (string, error) {
+	if o.isTokenExchange {
+		return "", nil
+	}
+	token := o.client.config.AccessToken
+	if o.client.exchange != nil {
+		var err error
+		if token, err = o.client.exchange.accessToken(req.Context(), o.refusedToken); err != nil {
+			if req.Context().Err() != nil {
+				return "", o.transportError(err)
+			}
+			return "", &AuthenticationError{Err: err}
+		}
+	}
+	req.Header.Set("Authorization", "token "+token)
+	return token, nil
+}
+
+// attempt sends the request once.
+func (o *operation) attempt(req *http.Request) *attempt {
+	c := o.client
+	o.attempts++
+	ctx := req.Context()
+	if o.gracePeriod > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = withGracePeriod(ctx, o.gracePeriod)
+		defer cancel()
+	}
+	once := req.Clone(ctx)
+	if req.GetBody != nil {
+		once.Body, _ = req.GetBody() // The body is in memory, so that this cannot fail.
+	}
+	a := c.send(once)
+	o.last = a
+	if req.Method == http.MethodPost { // The only responses with secrets. They must be known before anything is logged.
+		var fields map[string]any
+		_ = json.Unmarshal(a.body, &fields)
+		for _, name := range []string{"tokenValue", "access_token", "refresh_token"} {
+			secret, _ := fields[name].(string)
+			c.redactor.add(secret)
+		}
+	}
+	switch {
+	case a.status == http.StatusTooManyRequests && a.retryAfter <= maxRetryAfter:
+		c.throttle.refuse(a.started, a.retryAfter)
+		if o.limitedSince.IsZero() {
+			o.limitedSince = a.received
+		}
+	case a.status != 0:
+		c.throttle.accept(a.started)
+	}
+	if a.ambiguous = o.isAmbiguous(a); a.ambiguous && o.ambiguousSince.IsZero() {
+		o.ambiguousSince = a.sent
+	}
+	c.addWarnings(a.header.Values("X-Pulumi-Warning")...)
+	return a
+}
+
+// verdict is how an attempt ended.
+type verdict string
+
+const (
+	succeeded    verdict = "succeeded"
+	failed       verdict = "failed"
+	ambiguous    verdict = "ambiguous" // It must not be sent again.
+	retryable    verdict = "retryable"
+	rateLimited  verdict = "rate limited"
+	unauthorized verdict = "unauthorized"
+)
+
+func (o *operation) classify(ctx context.Context, a *attempt) verdict {
+	switch {
+	case o.isSuccess(a):
+		return succeeded
+	case ctx.Err() != nil, a.tooLarge, isPermanent(a.err), a.retryAfter > maxRetryAfter:
+		return failed
+	case a.ambiguous && !o.idempotent:
+		return ambiguous
+	case a.status == http.StatusTooManyRequests:
+		return rateLimited
+	case a.status == http.StatusUnauthorized && !o.isTokenExchange:
+		return unauthorized
+	case a.err != nil, a.truncated, a.status == http.StatusRequestTimeout,
+		a.status >= http.StatusInternalServerError && a.status != http.StatusNotImplemented:
+		return retryable
+	}
+	return failed
+}
+
+// isSuccess reports whether the response is the expected one, as far as the executor can know.
+func (o *operation) isSuccess(a *attempt) bool {
+	return a.err == nil && a.status == o.wantStatus && !a.tooLarge && !a.truncated
+}
+
+// isAmbiguous reports whether a failed attempt may have taken effect. A proxy in front of Pulumi Cloud may have
+// forwarded the request and replaced the response. It does not forward what it redirects or rejects by itself.
+func (o *operation) isAmbiguous(a *attempt) bool {
+	switch {
+	case o.isSuccess(a):
+		return false
+	case a.err != nil:
+		return !a.sent.IsZero()
+	case a.status < 300, a.status >= 500, a.status == http.StatusRequestTimeout:
+		return true
+	case a.status < 400, a.status == http.StatusTooManyRequests, a.status == http.StatusProxyAuthRequired:
+		return false
+	}
+	return !o.apiError(a).IsAPIResponse
+}

@@ -1,0 +1,62 @@
+package pulumiapi
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	maxRetryAfter    = 5 * time.Minute  // the longest Retry-After that the client waits for
+	maxRateLimitWait = 10 * time.Minute // for one operation, in addition to its retries
+)
+
+// backoff returns the wait before a retry, counted from 0: exponential, and half of it random so that runs that failed
+// together do not retry together.
+func (c *Client) backoff(retry int) time.Duration {
+	wait := min(c.config.RetryWaitMin<<min(retry, 16), c.config.RetryWaitMax)
+	return wait/2 + rand.N(wait/2+1)
+}
+
+// sleep is the default for [Config].Sleep. It returns the error of ctx if that ends first.
+func sleep(ctx context.Context, wait time.Duration) error {
+	select {
+	case <-time.After(wait):
+	case <-ctx.Done():
+	}
+	return ctx.Err()
+}
+
+// retryAfter returns the wait that a response requests, 0 for none. A number too large for a duration saturates it.
+func retryAfter(header http.Header, now time.Time) time.Duration {
+	value := header.Get("Retry-After")
+	if value != "" && strings.Trim(value, "0123456789") == "" {
+		seconds, _ := strconv.ParseUint(value, 10, 64) // The largest number if it is out of range.
+		return time.Duration(min(seconds, uint64(math.MaxInt64/time.Second))) * time.Second
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	if date, err := http.ParseTime(header.Get("Date")); err == nil {
+		now = date
+	}
+	return max(0, at.Sub(now))
+}
+
+// withGracePeriod returns a context that ends the given time after ctx does, or when the returned function is called.
+func withGracePeriod(ctx context.Context, period time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		_ = sleep(longer, period) // Its error reports that longer has ended already.
+		cancel()
+	})
+	return longer, func() {
+		stop()
+		cancel()
+	}
+}

@@ -1,0 +1,147 @@
+package pulumiapi
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// TokenType is a type of access token that an ID token can be exchanged for.
+type TokenType string
+
+// Token types of Pulumi Cloud.
+const (
+	OrganizationToken TokenType = "organization"
+	TeamToken         TokenType = "team"
+	PersonalToken     TokenType = "personal"
+)
+
+// TokenExchange is a token exchange (RFC 8693) of an OIDC ID token for an access token.
+type TokenExchange struct {
+	// IDToken returns an ID token for the audience. It is called before every exchange, because ID tokens are
+	// short-lived.
+	IDToken      func(ctx context.Context, audience string) (string, error)
+	Organization string // whose OIDC policies apply
+	TokenType    TokenType
+	Name         string        // of the team, or the login of the user, empty for an organization token
+	Admin        bool          // whether to request administrator permissions for an organization token
+	Expiration   time.Duration // requested lifetime, rounded up to whole seconds, 0 means the default of Pulumi Cloud
+}
+
+// Audience returns the audience that the ID token must have.
+func (x TokenExchange) Audience() string { return "urn:pulumi:org:" + x.Organization }
+
+func (x TokenExchange) request(idToken string) map[string]any {
+	request := map[string]any{ //nolint:gosec // The names of tokens are no tokens.
+		"grant_type":           "urn:ietf:params:oauth:grant-type:token-exchange",
+		"audience":             x.Audience(),
+		"subject_token":        idToken,
+		"subject_token_type":   "urn:ietf:params:oauth:token-type:id_token",
+		"requested_token_type": "urn:pulumi:token-type:access_token:" + string(x.TokenType),
+	}
+	switch {
+	case x.TokenType == TeamToken:
+		request["scope"] = "team:" + x.Name
+	case x.TokenType == PersonalToken:
+		request["scope"] = "user:" + x.Name
+	case x.Admin:
+		request["scope"] = "admin"
+	}
+	if x.Expiration > 0 {
+		request["expiration"] = int64((x.Expiration + time.Second - 1) / time.Second)
+	}
+	return request
+}
+
+// IDTokenError reports that no ID token could be obtained. The text of Err is safe to print.
+type IDTokenError struct{ Err error }
+
+func (e *IDTokenError) Error() string { return e.Err.Error() }
+
+// ExchangeRefusedError reports that Pulumi Cloud refused to exchange an ID token.
+type ExchangeRefusedError struct {
+	Exchange TokenExchange
+	// Issuer, Subject and Audiences are claims of the ID token, safe to print. They are not verified.
+	Issuer, Subject string
+	Audiences       []string
+	Err             error
+}
+
+func (e *ExchangeRefusedError) Error() string {
+	return fmt.Sprintf("Pulumi Cloud refused to exchange the ID token: %s", e.Err)
+}
+
+func (e *IDTokenError) Unwrap() error         { return e.Err }
+func (e *ExchangeRefusedError) Unwrap() error { return e.Err }
+
+// WrongAudience reports whether the ID token is not for the organization.
+func (e *ExchangeRefusedError) WrongAudience() bool {
+	return len(e.Audiences) > 0 && !slices.Contains(e.Audiences, e.Exchange.Audience())
+}
+
+// accessToken is a short-lived access token.
+type accessToken struct {
+	value  string
+	expiry time.Time // on the local clock, zero if the server did not send a lifetime
+}
+
+// exchangeToken exchanges an ID token for an access token (POST /api/oauth/token). It adds the errors *[IDTokenError]
+// and *[ExchangeRefusedError].
+func (c *Client) exchangeToken(ctx context.Context, x TokenExchange) (accessToken, error) {
+	idToken, err := x.IDToken(ctx, x.Audience())
+	if err != nil {
+		return accessToken{}, &IDTokenError{Err: &sanitizedError{text: c.redactor.sanitize(err.Error()), err: err}}
+	}
+	c.redactor.add(idToken)
+	// An exchange creates nothing but the token, so that it may be repeated.
+	o := &operation{client: c, wantStatus: http.StatusOK, idempotent: true, isTokenExchange: true}
+	response, err := o.sdk().Token(ctx, x.request(idToken))
+	err = o.result(err)
+	switch {
+	case hasStatus(err, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden):
+		return accessToken{}, c.exchangeRefused(idToken, x, err)
+	case err != nil:
+		return accessToken{}, err
+	case response.AccessToken == "":
+		return accessToken{}, o.responseErrorf("access_token", "is missing")
+	}
+	token := accessToken{value: response.AccessToken}
+	if lifetime := time.Duration(response.ExpiresIn) * time.Second; lifetime > 0 {
+		token.expiry = o.last.started.Add(lifetime)
+	}
+	return token, nil
+}
+
+// exchangeRefused adds the claims that an OIDC policy compares. They are for the message only.
+func (c *Client) exchangeRefused(idToken string, x TokenExchange, err error) error {
+	refused := &ExchangeRefusedError{Exchange: x, Err: err}
+	parts := strings.Split(idToken, ".")
+	if len(parts) != 3 {
+		return refused
+	}
+	var claims struct {
+		Issuer   string          `json:"iss"`
+		Subject  string          `json:"sub"`
+		Audience json.RawMessage `json:"aud"`
+	}
+	payload, _ := base64.RawURLEncoding.DecodeString(parts[1])
+	if json.Unmarshal(payload, &claims) != nil {
+		return refused
+	}
+	audiences := make([]string, 1)
+	if json.Unmarshal(claims.Audience, &audiences[0]) != nil && json.Unmarshal(claims.Audience, &audiences) != nil {
+		audiences = nil
+	}
+	for _, audience := range audiences {
+		if audience != "" {
+			refused.Audiences = append(refused.Audiences, c.redactor.sanitize(audience))
+		}
+	}
+	refused.Issuer, refused.Subject = c.redactor.sanitize(claims.Issuer), c.redactor.sanitize(claims.Subject)
+	return refused
+}

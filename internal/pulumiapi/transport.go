@@ -1,0 +1,137 @@
+package pulumiapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxConnections exceeds every parallelism used in practice. As many connections may be idle, so that none is
+	// closed between two requests.
+	maxConnections = 256
+	maxRedirects   = 10
+
+	maxBodyBytes      = 16 << 20 // for a list of 60,000 agent pools
+	maxErrorBodyBytes = 64 << 10
+)
+
+var (
+	errTooManyRedirects = fmt.Errorf("more than %d redirects", maxRedirects)
+	errRequestTimeout   = errors.New("request timeout")
+)
+
+func newTransport(roots *x509.CertPool, requestTimeout time.Duration) *http.Transport {
+	// HTTP/2 must notice a connection that died silently before the request timeout, because a retry would use it again.
+	pingTimeout := min(15*time.Second, requestTimeout/3)
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    10 * time.Second,
+		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingTimeout, PingTimeout: pingTimeout},
+		MaxIdleConns:           maxConnections,
+		MaxIdleConnsPerHost:    maxConnections,
+		MaxConnsPerHost:        maxConnections,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+// checkRedirect follows redirects of GET requests on the same host. net/http turns a redirected write into a GET, whose
+// success would look like that of the write, and a different host must not receive the access token.
+func checkRedirect(req *http.Request, via []*http.Request) error {
+	first := via[0]
+	switch {
+	case first.Method != http.MethodGet, req.URL.Scheme != first.URL.Scheme, req.URL.Host != first.URL.Host:
+		return http.ErrUseLastResponse
+	case len(via) >= maxRedirects:
+		return errTooManyRedirects
+	}
+	return nil
+}
+
+// attempt is one HTTP request and its outcome.
+type attempt struct {
+	// started is the time before dialing, sent the time when a connection was available. sent is zero if there was none,
+	// so that the server cannot have received the request.
+	started, sent, received time.Time
+	status                  int // 0 without a response
+	header                  http.Header
+	body                    []byte
+	retryAfter              time.Duration // wait that the response requests, 0 for none
+	tooLarge                bool          // whether a successful response exceeds the size limit
+	truncated               bool          // whether a successful response is the beginning of a JSON value
+	ambiguous               bool          // whether the attempt may have taken effect although it failed
+	timedOut                bool          // whether the request timeout ended the attempt
+	err                     error
+}
+
+// send makes one attempt and reads the response to its end.
+func (c *Client) send(req *http.Request) *attempt {
+	a := &attempt{started: c.config.Now()}
+	ctx, cancel := context.WithTimeoutCause(req.Context(), c.config.RequestTimeout, errRequestTimeout)
+	defer cancel()
+	var sent atomic.Pointer[time.Time]
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
+		now := c.config.Now()
+		sent.CompareAndSwap(nil, &now) // net/http itself repeats a request on a connection that was closed while idle.
+	}})
+	resp, err := c.http.Do(req.WithContext(traced)) //nolint:bodyclose,gosec // read closes it. Users configure the URL.
+	if err == nil {
+		err = a.read(resp)
+	}
+	if at := sent.Load(); at != nil {
+		a.sent = *at
+	}
+	a.received, a.err = c.config.Now(), err
+	a.retryAfter = retryAfter(a.header, a.received)
+	if err != nil && context.Cause(ctx) == errRequestTimeout { //nolint:errorlint // It is not wrapped.
+		a.timedOut = true
+		c.transport.CloseIdleConnections() // They may have died silently too, and the retry must use a new one.
+	}
+	return a
+}
+
+// read reads a response. It returns an error only if the outcome is unknown without the rest of the body.
+func (a *attempt) read(resp *http.Response) error {
+	defer func() { _ = resp.Body.Close() }()
+	a.status, a.header = resp.StatusCode, resp.Header
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return nil // Its body is the connection, which does not end.
+	}
+	success, maxBody := resp.StatusCode >= 200 && resp.StatusCode <= 299, int64(maxBodyBytes)
+	if !success {
+		maxBody = maxErrorBodyBytes
+	}
+	var err error
+	a.body, err = io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	switch {
+	case int64(len(a.body)) > maxBody:
+		a.body, a.tooLarge = a.body[:maxBody], success
+		return nil
+	case !success, json.Valid(a.body):
+		// Complete JSON needs no proper end of the connection. It may be the only copy of a token.
+		return nil
+	}
+	a.truncated = bytes.HasPrefix(a.body, []byte("{")) || bytes.HasPrefix(a.body, []byte("["))
+	return err
+}
+
+// isPermanent reports whether a retry cannot succeed: an untrusted certificate, plain HTTP on an https URL, a redirect
+// loop.
+func isPermanent(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	return errors.As(err, &certificate) || errors.Is(err, errTooManyRedirects) || errors.Is(err, http.ErrSchemeMismatch)
+}
