@@ -1,4 +1,4 @@
-// Command terraform-provider-pulumicloud is the Terraform and OpenTofu provider for Pulumi Cloud's agent pools.
+// Command terraform-provider-pulumicloud is the Terraform and OpenTofu provider for agent pools of Pulumi Cloud.
 package main
 
 import (
@@ -11,16 +11,16 @@ import (
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/provider"
 )
 
-// version and commit are set by the release's linker flags.
+// version and commit are set by the linker flags of a release.
 var (
 	version = "dev"
 	commit  string
 )
 
 func main() {
-	debug := flag.Bool("debug", false, "serve for a debugger: print the TF_REATTACH_PROVIDERS value to run Terraform with")
+	debug := flag.Bool("debug", false, "wait for Terraform instead of being started by it, and print TF_REATTACH_PROVIDERS")
 	flag.Parse()
-	// net/http prints to it what a server sends unasked: of an answer sent twice all, a pool's token included.
+	// net/http logs unsolicited responses, which may contain the token of an agent pool.
 	log.SetOutput(io.Discard)
 
 	if err := provider.Serve(release(), *debug); err != nil {
@@ -29,7 +29,7 @@ func main() {
 	}
 }
 
-// release is the version, with the commit as semantic versioning's build metadata where it is known.
+// release returns the version, with the commit as build metadata if it is known.
 func release() string {
 	if commit == "" {
 		return version

@@ -1,23 +1,31 @@
 terraform {
   required_providers {
     pulumicloud = {
-      source = "pulumicloud/pulumicloud"
+      source  = "pulumicloud/pulumicloud"
+      version = "~> 0.1"
     }
   }
 }
 
+provider "pulumicloud" {
+  organization = "acme"
+}
+
 variable "token_recipients" {
-  description = "Public keys of the machines that runners start on: age recipients, or SSH public keys."
+  description = "Public keys of the machines that runners start on: age recipients or SSH public keys."
   type        = set(string)
 }
 
 resource "pulumicloud_agent_pool" "example" {
-  organization     = "acme"
   name             = "production"
   token_recipients = var.token_recipients
 }
 
-# For cloud-init. Nothing in it is secret: the token is decrypted on the machine, with a key that never leaves it.
+output "encrypted_token" {
+  value = pulumicloud_agent_pool.example.encrypted_token
+}
+
+# User data for cloud-init. It contains no secret, because the token is decrypted on the machine.
 output "user_data" {
   value = join("\n", ["#cloud-config", yamlencode({
     packages = ["age"]
@@ -33,8 +41,4 @@ output "user_data" {
       },
     ]
   })])
-}
-
-output "encrypted_token" {
-  value = pulumicloud_agent_pool.example.encrypted_token
 }

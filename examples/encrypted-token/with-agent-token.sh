@@ -1,9 +1,9 @@
 #!/bin/sh
-# Decrypts the pool's token and runs a command that finds it in its environment:
+# Decrypts the token of the agent pool and runs a command with it in PULUMI_AGENT_TOKEN:
 #
 #   with-agent-token COMMAND [ARGUMENT]...
 #
-# AGENT_TOKEN_FILE is the encrypted token. AGENT_TOKEN_IDENTITY is the private key to one of its recipients: an age
+# AGENT_TOKEN_FILE is the encrypted token. AGENT_TOKEN_IDENTITY is the private key of one of its recipients: an age
 # identity or an SSH private key without a passphrase.
 set -eu
 

@@ -1,27 +1,25 @@
 terraform {
-  required_version = ">= 1.5"
-
   required_providers {
     pulumicloud = {
-      source = "pulumicloud/pulumicloud"
+      source  = "pulumicloud/pulumicloud"
+      version = "~> 0.1"
     }
   }
 }
 
-# Access token, URL and organization come from the environment or from "pulumi login".
+# The access token, the URL and the organization come from the environment or from "pulumi login".
 provider "pulumicloud" {}
 
 resource "pulumicloud_agent_pool" "example" {
   name        = "get-started"
-  description = "Made by following the guide"
+  description = "Created by following the guide"
 }
 
-# What stacks' deployment settings name.
 output "agent_pool_id" {
   value = pulumicloud_agent_pool.example.id
 }
 
-# The runner's pulumi-workflow-agent.yaml.
+# Contents of pulumi-workflow-agent.yaml, the configuration file of the runners.
 output "runner_config" {
   value = yamlencode({
     token         = pulumicloud_agent_pool.example.token

@@ -1,7 +1,8 @@
 terraform {
   required_providers {
     pulumicloud = {
-      source = "pulumicloud/pulumicloud"
+      source  = "pulumicloud/pulumicloud"
+      version = "~> 0.1"
     }
   }
 }
@@ -13,11 +14,21 @@ provider "pulumicloud" {
 
 resource "pulumicloud_agent_pool" "production" {
   name        = "production"
-  description = "Runners inside the production network"
+  description = "Runners in the production network"
 }
 
-# What the pool's runners are started with: PULUMI_AGENT_TOKEN.
-output "agent_token" {
-  value     = pulumicloud_agent_pool.production.token
+# Contents of pulumi-workflow-agent.yaml, the configuration file of the runners.
+output "runner_config" {
+  value = yamlencode({
+    token         = pulumicloud_agent_pool.production.token
+    deploy_target = "docker"
+  })
   sensitive = true
+}
+
+# Deployments of the stack acme/shop/production execute on these runners.
+resource "pulumicloud_stack_agent_pool" "shop" {
+  project       = "shop"
+  stack         = "production"
+  agent_pool_id = pulumicloud_agent_pool.production.id
 }

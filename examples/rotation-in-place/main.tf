@@ -1,32 +1,35 @@
 terraform {
   required_providers {
     pulumicloud = {
-      source = "pulumicloud/pulumicloud"
+      source  = "pulumicloud/pulumicloud"
+      version = "~> 0.1"
     }
   }
 }
 
-variable "token_month" {
-  description = "Another value means another token. Whoever rotates changes it: a person, or a pipeline on a schedule."
+provider "pulumicloud" {
+  organization = "acme"
+}
+
+variable "token_version" {
+  description = "Version of the token. A new value replaces the agent pool and its token."
   type        = string
-  default     = "2026-11"
+  default     = "1"
 }
 
 resource "pulumicloud_agent_pool" "example" {
-  organization = "acme"
-  name         = "production"
+  name = "production"
 
   rotate_triggers = {
-    month = var.token_month
+    token_version = var.token_version
   }
 }
 
-# What the runners are started with: PULUMI_AGENT_TOKEN.
-output "agent_token" {
-  value     = pulumicloud_agent_pool.example.token
+# Contents of pulumi-workflow-agent.yaml, the configuration file of the runners.
+output "runner_config" {
+  value = yamlencode({
+    token         = pulumicloud_agent_pool.example.token
+    deploy_target = "docker"
+  })
   sensitive = true
-}
-
-output "agent_pool_id" {
-  value = pulumicloud_agent_pool.example.id
 }

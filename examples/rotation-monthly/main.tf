@@ -1,7 +1,8 @@
 terraform {
   required_providers {
     pulumicloud = {
-      source = "pulumicloud/pulumicloud"
+      source  = "pulumicloud/pulumicloud"
+      version = "~> 0.1"
     }
     time = {
       source  = "hashicorp/time"
@@ -10,14 +11,16 @@ terraform {
   }
 }
 
-# Due at the first apply after 30 days.
+provider "pulumicloud" {
+  organization = "acme"
+}
+
 resource "time_rotating" "token" {
   rotation_days = 30
 }
 
 resource "pulumicloud_agent_pool" "example" {
-  organization = "acme"
-  name_prefix  = "production-"
+  name_prefix = "production-"
 
   rotate_triggers = {
     rotated_at = time_rotating.token.id

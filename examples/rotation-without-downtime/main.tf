@@ -1,23 +1,28 @@
 terraform {
   required_providers {
     pulumicloud = {
-      source = "pulumicloud/pulumicloud"
+      source  = "pulumicloud/pulumicloud"
+      version = "~> 0.1"
     }
   }
 }
 
-variable "token_month" {
-  description = "Another value means another token. Whoever rotates changes it: a person, or a pipeline on a schedule."
+provider "pulumicloud" {
+  organization = "acme"
+}
+
+variable "token_version" {
+  description = "Version of the token. A new value replaces the agent pool and its token."
   type        = string
-  default     = "2026-11"
+  default     = "1"
 }
 
 resource "pulumicloud_agent_pool" "example" {
-  organization = "acme"
-  name_prefix  = "production-" # Two pools can't have one name, and for a moment there are two.
+  name_prefix   = "production-" # Names are unique, and two agent pools exist during the rotation.
+  drain_timeout = "30m"         # The old agent pool is deleted after its last deployment has ended.
 
   rotate_triggers = {
-    month = var.token_month
+    token_version = var.token_version
   }
 
   lifecycle {
@@ -25,18 +30,32 @@ resource "pulumicloud_agent_pool" "example" {
   }
 }
 
-# Stacks whose deployment settings name no pool move to the new one before the old one is deleted.
-resource "pulumicloud_default_agent_pool" "example" {
-  organization  = "acme"
+# Starts a runner with the new token. Replace the command with the one that starts your runners.
+resource "terraform_data" "runner" {
+  triggers_replace = pulumicloud_agent_pool.example.id
+
+  provisioner "local-exec" {
+    command = "sh start-runner.sh"
+
+    environment = {
+      AGENT_POOL_ID      = pulumicloud_agent_pool.example.id
+      PULUMI_AGENT_TOKEN = pulumicloud_agent_pool.example.token
+    }
+  }
+}
+
+# Waits until the runner is online.
+resource "pulumicloud_agent_pool_readiness" "example" {
   agent_pool_id = pulumicloud_agent_pool.example.id
+
+  depends_on = [terraform_data.runner]
 }
 
-# What the runners are started with: PULUMI_AGENT_TOKEN.
-output "agent_token" {
-  value     = pulumicloud_agent_pool.example.token
-  sensitive = true
-}
+# Moves the stacks to the new agent pool.
+resource "pulumicloud_stack_agent_pool" "shop" {
+  for_each = toset(["production", "staging"])
 
-output "agent_pool_id" {
-  value = pulumicloud_agent_pool.example.id
+  project       = "shop"
+  stack         = each.key
+  agent_pool_id = pulumicloud_agent_pool_readiness.example.agent_pool_id
 }

@@ -1,6 +1,4 @@
 terraform {
-  required_version = ">= 1.5"
-
   required_providers {
     pulumicloud = {
       source  = "pulumicloud/pulumicloud"
@@ -9,7 +7,7 @@ terraform {
   }
 }
 
-# Access token, URL and organization come from the environment or from "pulumi login".
+# The access token, the URL and the organization come from the environment or from "pulumi login".
 provider "pulumicloud" {}
 
 resource "pulumicloud_agent_pool" "team" {

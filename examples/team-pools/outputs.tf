@@ -1,15 +1,18 @@
 output "agent_pool_ids" {
-  description = "What stacks' deployment settings take as agentPoolID, by team."
+  description = "ID of the agent pool of each team."
   value       = { for team, pool in pulumicloud_agent_pool.team : team => pool.id }
 }
 
-output "runner_configurations" {
-  description = "The pulumi-workflow-agent.yaml of each team's runners. It holds the pool's token."
-  value       = { for team, pool in pulumicloud_agent_pool.team : team => yamlencode({ token = pool.token }) }
-  sensitive   = true
+output "runner_configs" {
+  description = "Contents of pulumi-workflow-agent.yaml for the runners of each team."
+  value = { for team, pool in pulumicloud_agent_pool.team : team => yamlencode({
+    token         = pool.token
+    deploy_target = "docker"
+  }) }
+  sensitive = true
 }
 
 output "online_agent_pools" {
-  description = "Names of the organization's pools that have a runner online."
+  description = "Names of all agent pools of the organization that have an online runner."
   value       = data.pulumicloud_agent_pools.online.agent_pools[*].name
 }

@@ -1,5 +1,5 @@
 variable "teams" {
-  description = "The teams that run deployments on machines of their own, and the pool that each gets."
+  description = "Teams that have an agent pool."
   type = map(object({
     name          = string
     description   = optional(string)
@@ -8,7 +8,7 @@ variable "teams" {
   default = {
     network = {
       name        = "network-runners"
-      description = "Runners inside the production network"
+      description = "Runners in the production network"
     }
     payments = {
       name = "payments-runners"

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,60 +23,44 @@ import (
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 )
 
-// TestAccInterruptedApply_sigint interrupts the CLI alone, as a pipeline does. The CLI then stops the provider.
-func TestAccInterruptedApply_sigint(t *testing.T) {
+// TestAccInterruptedApply_signals ends applies while creates wait for their response. SIGINT reaches the CLI alone, which
+// then stops the provider, the others reach both. OPERATIONS selects the number of applies.
+func TestAccInterruptedApply_signals(t *testing.T) {
 	t.Parallel()
-	a := startApply(t, 5, 2)
-	if err := a.apply.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	<-a.ended
-	a.expectPools(t, map[string]int{"with token": 2, "tainted": 3})
-	a.MustRun(t, "apply", "-auto-approve")
-	a.expectPools(t, map[string]int{"with token": 5})
-
-	// net/http logs a response without a request, which must not reach the provider's log.
-	if err := a.pulumi.SetFaults(emulator.Faults{"repeat-response-after": 1}); err != nil {
-		t.Fatal(err)
-	}
-	a.pulumi.Use(func(api http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("X-Echo", accessToken)
-			api.ServeHTTP(w, r)
+	rounds := max(1, number(t, "OPERATIONS", 0)/2000)
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
+		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel()
+			lost, imported := 0, 0
+			for range rounds {
+				a := startApply(t)
+				process := a.apply.Process.Pid
+				if signal != syscall.SIGINT {
+					process = -process // the whole group
+				}
+				if err := syscall.Kill(process, signal); err != nil {
+					t.Fatal(err)
+				}
+				<-a.ended
+				want := map[string]int{"with token": 5}
+				if signal == syscall.SIGKILL {
+					want = map[string]int{"with token": 2, "without token": 3}
+					imported += a.importPools(t)
+				} else {
+					lost += a.countLost(t, map[string]int{"with token": 2, "tainted": 3})
+					if _, err := a.run(t, "apply", "-auto-approve"); err != nil {
+						t.Fatal(err)
+					}
+				}
+				lost += a.countLost(t, want)
+				if _, err := a.run(t, "plan", "-detailed-exitcode"); err != nil {
+					t.Errorf("the plan is not empty: %v", err)
+				}
+				a.expectNoSecrets(t)
+			}
+			t.Logf("%d applies ended by %s: %d pools lost, %d to import", rounds, signal, lost, imported)
 		})
-	})
-	a.MustRun(t, "plan", "-detailed-exitcode")
-	a.expectNoSecrets(t)
-}
-
-// TestAccInterruptedApply_sigkill ends the CLI and the provider at the same moment, as the end of a container does.
-func TestAccInterruptedApply_sigkill(t *testing.T) {
-	t.Parallel()
-	a := startApply(t, 3, 0)
-	if err := a.apply.Cancel(); err != nil {
-		t.Fatal(err)
 	}
-	<-a.ended
-	// The next apply runs later, so it does not take the pools for its own.
-	a.pulumi.skew.Store(int64(time.Hour))
-	output, err := a.Run(t.Context(), "apply", "-auto-approve", "-json")
-	if err == nil {
-		t.Error("apply does not report that the pools exist")
-	}
-	for line := range strings.Lines(output) {
-		var message struct {
-			Diagnostic struct{ Address, Detail string }
-		}
-		if json.Unmarshal([]byte(line), &message) != nil {
-			continue
-		}
-		if match := importCommand.FindStringSubmatch(message.Diagnostic.Detail); match != nil {
-			a.MustRun(t, "import", message.Diagnostic.Address, match[1])
-		}
-	}
-	a.expectPools(t, map[string]int{"without token": 3})
-	a.MustRun(t, "plan", "-detailed-exitcode")
-	a.expectNoSecrets(t)
 }
 
 // interruptedApply is an apply whose last requests get no response.
@@ -87,25 +73,63 @@ type interruptedApply struct {
 	printed bytes.Buffer
 	apply   *exec.Cmd
 	ended   chan struct{}
-
-	pools, confirmed int64
-	creations        atomic.Int64
-	// held gets a value for each request that is held.
-	held chan struct{}
 }
 
-// startApply starts to create pools, of which Pulumi Cloud creates all but confirms only the first few. It returns when
-// Terraform has processed these responses and waits for the others.
-func startApply(t *testing.T, pools, confirmed int64) *interruptedApply {
+// importPools applies an hour later, and imports the pools that the errors name. It returns their number.
+func (a *interruptedApply) importPools(t *testing.T) (imported int) {
+	t.Helper()
+	a.pulumi.skew.Store(int64(time.Hour))
+	output, err := a.run(t, "apply", "-auto-approve", "-json")
+	if err == nil {
+		t.Error("apply does not report that the pools exist")
+	}
+	for line := range strings.Lines(output) {
+		var message struct {
+			Diagnostic struct{ Address, Detail string }
+		}
+		if json.Unmarshal([]byte(line), &message) != nil {
+			continue
+		}
+		if match := importCommand.FindStringSubmatch(message.Diagnostic.Detail); match != nil {
+			if _, err := a.run(t, "import", message.Diagnostic.Address, match[1]); err != nil {
+				t.Fatal(err)
+			}
+			imported++
+		}
+	}
+	return imported
+}
+
+// startApply starts to create five pools, of which Pulumi Cloud creates all but confirms only the first two. It returns
+// when Terraform has processed these responses and waits for the others.
+func startApply(t *testing.T) *interruptedApply {
 	t.Helper()
 	dir := t.TempDir()
-	a := &interruptedApply{
-		log: filepath.Join(dir, "terraform.log"), ended: make(chan struct{}),
-		pools: pools, confirmed: confirmed, held: make(chan struct{}, pools),
-	}
-	a.pulumi = startPulumiCloud(t, a.intercept, emulator.Options{})
-	a.pulumi.Use(a.secrets.learnTokens)
+	a := &interruptedApply{log: filepath.Join(dir, "terraform.log"), ended: make(chan struct{})}
 	a.secrets.add(accessToken)
+	const pools, confirmed = 5, 2
+	// When as many requests are held as Terraform sends at a time, it has processed the responses to the others.
+	held, parallelism := make(chan struct{}, pools), pools-confirmed
+	var arrivals atomic.Int64
+	a.pulumi = startPulumiCloud(t, emulator.Options{NoRequestLog: true}, false, func(api http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			arrival := 0
+			if r.Method == http.MethodPost {
+				arrival = int(arrivals.Add(1))
+			}
+			if arrival <= confirmed || arrival > pools {
+				api.ServeHTTP(w, r)
+				return
+			}
+			body, _ := io.ReadAll(r.Body) // net/http notices that a client is gone only after this.
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			serveUnseen(api, r)
+			held <- struct{}{}
+			<-r.Context().Done()
+			panic(http.ErrAbortHandler)
+		})
+	})
+	a.pulumi.Use(a.secrets.learnTokens)
 	a.Workspace = acctest.NewTestWorkspace(t, "PULUMI_ACCESS_TOKEN="+accessToken, "PULUMI_BACKEND_URL="+a.pulumi.http.URL,
 		"PULUMI_DEFAULT_ORGANIZATION="+organization, "TF_LOG=TRACE", "TF_LOG_PATH="+a.log)
 	binary, err := acctest.Build(t.Context(), dir, ".")
@@ -126,10 +150,14 @@ resource "pulumicloud_agent_pool" "test" {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.MustRun(t, "init")
+	if _, err := a.run(t, "init"); err != nil {
+		t.Fatal(err)
+	}
 
-	// When as many requests are held as Terraform sends at a time, it has processed the responses to the others.
-	parallelism := pools - confirmed
+	// net/http logs a second response, whose token must not get into the provider's log.
+	if err := a.pulumi.SetFaults(emulator.Faults{"repeat-response-after": 1}); err != nil {
+		t.Fatal(err)
+	}
 	a.apply = a.Command(t.Context(), "apply", "-auto-approve", fmt.Sprintf("-parallelism=%d", parallelism))
 	a.apply.Stdout, a.apply.Stderr = &a.printed, &a.printed
 	if err := a.apply.Start(); err != nil {
@@ -141,33 +169,26 @@ resource "pulumicloud_agent_pool" "test" {
 	}()
 	for range parallelism {
 		select {
-		case <-a.held:
+		case <-held:
 		case <-a.ended:
 			t.Fatalf("apply ended early:\n%s", &a.printed)
 		}
 	}
+	if err := a.pulumi.SetFaults(nil); err != nil {
+		t.Fatal(err)
+	}
 	return a
 }
 
-// intercept holds the first requests that create pools after their effect, apart from the confirmed ones.
-func (a *interruptedApply) intercept(api http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodPost {
-			api.ServeHTTP(w, r)
-			return
-		}
-		if n := a.creations.Add(1); n <= a.confirmed || n > a.pools {
-			api.ServeHTTP(w, r)
-			return
-		}
-		serveWithoutResponse(api, r)
-		a.held <- struct{}{}
-		hold(r)
-	})
+func (a *interruptedApply) run(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	output, err := a.Run(t.Context(), args...)
+	a.printed.WriteString(output)
+	return output, err
 }
 
-// expectPools counts the pools in the state, which must be those that exist.
-func (a *interruptedApply) expectPools(t *testing.T, want map[string]int) {
+// countLost compares the pools in the state with those that are expected, and returns how many exist apart from them.
+func (a *interruptedApply) countLost(t *testing.T, want map[string]int) int {
 	t.Helper()
 	state, err := a.State(t.Context())
 	if err != nil {
@@ -188,20 +209,21 @@ func (a *interruptedApply) expectPools(t *testing.T, want map[string]int) {
 		delete(existing, id)
 	}
 	if !maps.Equal(got, want) || len(existing) > 0 {
-		t.Errorf("the state has pools %v, want %v, and %d are not in the state", got, want, len(existing))
+		t.Errorf("the state has pools %v, want %v, and %d are not in the state\n%s", got, want, len(existing), &a.printed)
 	}
+	return len(existing)
 }
 
-// expectNoSecrets searches the log of the CLI and the provider.
+// expectNoSecrets searches the log and everything that the CLI printed.
 func (a *interruptedApply) expectNoSecrets(t *testing.T) {
 	t.Helper()
 	log, err := os.ReadFile(a.log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(string(log)) {
+	for line := range strings.Lines(string(log) + a.printed.String()) {
 		if a.secrets.in(line) {
-			t.Errorf("a secret was logged: %s", line)
+			t.Errorf("a secret was printed or logged: %s", line)
 		}
 	}
 }

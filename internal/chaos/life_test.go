@@ -21,12 +21,14 @@ func (w *workspace) play(operations int64) {
 		if w.chance(20) {
 			w.importPools()
 		}
+		if w.chance(15) {
+			w.handOver()
+		}
 		w.apply()
 	}
 	w.converge()
 	for name, count := range w.pulumi.FaultCounts() {
-		w.stats.add("faults", count)
-		w.stats.add("faults: "+name, count)
+		w.stats.addRequestFaults(name, count)
 	}
 	if w.violated {
 		w.tb.Errorf("violations:\n%s", strings.Join(w.trace, "\n"))
@@ -35,7 +37,7 @@ func (w *workspace) play(operations int64) {
 
 func (w *workspace) must(err error) {
 	if err != nil {
-		w.tb.Fatal(err)
+		w.tb.Error(err) // It may be the goroutine of a request.
 	}
 }
 
@@ -156,7 +158,7 @@ func (w *workspace) check() {
 		}
 		w.orphans[id] = true
 		if w.named[pool.Name] {
-			w.stats.add("pools not in the state, named by an error", 1)
+			w.stats.add("pools not in the state, named by an error")
 			continue
 		}
 		w.violate(unknownPools, "%v is not in the state, and no error named it", pool)

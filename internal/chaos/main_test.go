@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
-	// The provider's main function does the same. See [TestAccInterruptedApply_sigint].
+	// The provider's main function does the same. See [TestAccInterruptedApply_signals].
 	log.SetOutput(io.Discard)
 	os.Exit(m.Run())
 }

@@ -53,7 +53,7 @@ func IDTokenFile(env Environment, path string) IDTokenFunc {
 func IDTokenVariable(env Environment, name string) IDTokenFunc {
 	return func(context.Context, string) (string, error) {
 		if LooksLikeToken(name) {
-			return "", missingIDToken("oidc.token_env in the provider block", tokenShapeProblem)
+			return "", missingIDToken("oidc.token_env_var in the provider block", tokenShapeProblem)
 		}
 		source := "the environment variable " + name
 		token := env.Getenv(name)

@@ -80,7 +80,7 @@ func TestIDTokenFunc_errors(t *testing.T) {
 		{file("/large"), "Invalid ID token (the file /large): The ID token is longer than 65536 bytes."},
 		{file("/lines"), "Invalid ID token (the file /lines): The ID token " + unprintable},
 		{variable("NONE"), "Missing ID token (the environment variable NONE): The variable is not set or empty."},
-		{variable(secret), "Missing ID token (oidc.token_env in the provider block): " + tokenShape},
+		{variable(secret), "Missing ID token (oidc.token_env_var in the provider block): " + tokenShape},
 		{variable("BLANK"), "Invalid ID token (the environment variable BLANK): " + blank},
 		{variable("MARK"), "Invalid ID token (the environment variable MARK): " +
 			"The ID token starts with a byte-order mark (UTF-16 little endian)."},

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -167,8 +168,9 @@ func (s *Server) TokenMatches(org, poolID, token string) bool {
 	return matches
 }
 
+// pool returns the agent pool with the ID, which is a UUID in any case.
 func (o *organization) pool(id string) (*agentPool, error) {
-	i := slices.IndexFunc(o.pools, func(p *agentPool) bool { return p.ID == id })
+	i := slices.IndexFunc(o.pools, func(p *agentPool) bool { return strings.EqualFold(p.ID, id) })
 	if i < 0 {
 		return nil, errorf(http.StatusNotFound, "agent pool %q not found", id)
 	}
@@ -194,7 +196,7 @@ func (o *organization) updatePool(id string, name, description *string) (*agentP
 		return nil, err
 	}
 	if name != nil {
-		if err := o.checkPoolName(*name, id); err != nil {
+		if err := o.checkPoolName(*name, pool.ID); err != nil {
 			return nil, err
 		}
 		pool.Name = *name
@@ -221,6 +223,7 @@ func (o *organization) deletePool(id string, force bool) error {
 	if err != nil {
 		return err
 	}
+	id = pool.ID
 	for name, stack := range o.stacks {
 		switch {
 		case stack.settings["agentPoolID"] != id:

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -58,7 +59,12 @@ var faultTable = slices.Concat(
 		{"429-retry-after-date", effectNone, false, sendError(429, "Thu, 01 Jan 2026 00:00:00 GMT")},
 	},
 
-	// Errors of the service, in its own form.
+	// Errors of the service, in its own form. A replica that lags behind sends 404, and a service that still reserves
+	// the name of a deleted agent pool sends 409.
+	[]fault{
+		{"404", effectNone, false, sendError(404, "")},
+		{"409", effectNone, true, sendError(409, "")},
+	},
 	beforeAndAfter("500", sendError(500, "")),
 	beforeAndAfter("502", sendError(502, "")),
 	beforeAndAfter("503", sendError(503, "")),
@@ -71,16 +77,21 @@ var faultTable = slices.Concat(
 	beforeAndAfter("html-502", sendPage(502)),
 	beforeAndAfter("html-503", sendPage(503)),
 
+	beforeAndAfter("101", switchProtocols),
+
 	// Bodies that are incomplete or not what the API describes.
 	beforeAndAfter("empty-body", sendBody("")),
 	beforeAndAfter("null-body", sendBody("null")),
 	beforeAndAfter("endless-body", sendEndlessBody),
 	[]fault{
 		{"truncate-after", effectOnce, false, truncate},
+		{"no-end-after", effectOnce, false, sendWithoutEnd},
 		{"half-json-after", effectOnce, false, sendHalf},
 		{"content-type-after", effectOnce, false, sendAsHTML},
 		{"repeat-response-after", effectOnce, false, sendTwice},
 		{"repeat-request-after", effectTwice, true, sendResponse},
+		{"repeat-pools-after", effectOnce, false, editList(func(pools []any) []any { return append(pools, pools...) })},
+		{"uppercase-ids-after", effectOnce, false, editList(uppercaseIDs)},
 	},
 )
 
@@ -128,10 +139,20 @@ func sendBody(body string) func(broken) {
 	return func(b broken) { send(b.w, http.StatusOK, jsonMediaType, []byte(body)) }
 }
 
+func switchProtocols(b broken) {
+	conn := b.hijack()
+	_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: none\r\n\r\n")
+	_ = conn.Close()
+}
+
+func isList(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/agent-pools")
+}
+
 // sendEndlessBody sends JSON that does not end. A list trickles, because clients accept long ones.
 func sendEndlessBody(b broken) {
 	chunk, interval := bytes.Repeat([]byte(" "), 64<<10), time.Microsecond
-	if b.r.Method == http.MethodGet && strings.HasSuffix(b.r.URL.Path, "/agent-pools") {
+	if isList(b.r) {
 		chunk, interval = []byte(" "), 20*time.Millisecond
 	}
 	ticker := time.NewTicker(interval)
@@ -151,11 +172,17 @@ func sendEndlessBody(b broken) {
 }
 
 // truncate closes the connection in the middle of the body. A response without a body is lost.
-func truncate(b broken) {
+func truncate(b broken) { sendPart(b, b.response.Body.Len()/2) }
+
+// sendWithoutEnd closes the connection after the body without the end mark of the transfer encoding.
+func sendWithoutEnd(b broken) { sendPart(b, b.response.Body.Len()) }
+
+func sendPart(b broken, length int) {
 	if body := b.response.Body.Bytes(); len(body) > 0 {
 		maps.Copy(b.w.Header(), b.response.Header())
+		b.w.Header().Del("Content-Length")
 		b.w.WriteHeader(b.response.Code)
-		_, _ = b.w.Write(body[:len(body)/2]) // The connection ends in any case.
+		_, _ = b.w.Write(body[:length]) // The connection ends in any case.
 		_ = http.NewResponseController(b.w).Flush()
 	}
 	panic(http.ErrAbortHandler)
@@ -165,6 +192,30 @@ func truncate(b broken) {
 func sendHalf(b broken) {
 	body := b.response.Body.Bytes()
 	send(b.w, http.StatusOK, jsonMediaType, body[:len(body)/2])
+}
+
+// editList changes a list of agent pools.
+func editList(edit func(pools []any) []any) func(broken) {
+	return func(b broken) {
+		var list map[string]any
+		if isList(b.r) && json.Unmarshal(b.response.Body.Bytes(), &list) == nil {
+			pools, _ := list["agentPools"].([]any)
+			list["agentPools"] = edit(pools)
+			body, _ := json.Marshal(list) // It was JSON.
+			send(b.w, b.response.Code, jsonMediaType, body)
+			return
+		}
+		sendResponse(b)
+	}
+}
+
+func uppercaseIDs(pools []any) []any {
+	for _, pool := range pools {
+		if fields, ok := pool.(map[string]any); ok {
+			fields["id"] = strings.ToUpper(fmt.Sprint(fields["id"]))
+		}
+	}
+	return pools
 }
 
 func sendAsHTML(b broken) {

@@ -37,7 +37,9 @@ func TestFaults_outcome(t *testing.T) {
 		"reset": {"error", 0}, "reset-after": {"error", 1},
 		"429": {injected(429), 0}, "429-retry-after-0": {injected(429), 0}, "429-retry-after-1": {injected(429), 0},
 		"429-retry-after-date": {injected(429), 0},
-		"500":                  {injected(500), 0}, "500-after": {injected(500), 1},
+		"404":                  {injected(404), 0}, "409": {injected(409), 0},
+		"101": {"101  ", 0}, "101-after": {"101  ", 1},
+		"500": {injected(500), 0}, "500-after": {injected(500), 1},
 		"502": {injected(502), 0}, "502-after": {injected(502), 1},
 		"503": {injected(503), 0}, "503-after": {injected(503), 1},
 		"504": {injected(504), 0}, "504-after": {injected(504), 1},
@@ -49,6 +51,9 @@ func TestFaults_outcome(t *testing.T) {
 		"empty-body": {"200 application/json ", 0}, "empty-body-after": {"200 application/json ", 1},
 		"null-body": {"200 application/json null", 0}, "null-body-after": {"200 application/json null", 1},
 		"truncate-after":        {"error", 1},
+		"no-end-after":          {"error", 1},
+		"repeat-pools-after":    {created, 1},
+		"uppercase-ids-after":   {created, 1},
 		"half-json-after":       {`200 application/json {"id":"…","tokenV`, 1},
 		"content-type-after":    {`200 text/html {"id":"…","tokenValue":"…"}`, 1},
 		"repeat-response-after": {created, 1},
@@ -161,6 +166,26 @@ func TestFaults_staleReads(t *testing.T) {
 	if got := a.send(t, http.MethodGet, path, nil); got.status != http.StatusOK {
 		t.Errorf("status %d after the faults ended, want 200", got.status)
 	}
+}
+
+func TestFaults_list(t *testing.T) {
+	a := newAPI(t, emulator.Options{})
+	pool, _, err := a.CreateAgentPool("acme", "one", "")
+	mustDo(t, err)
+	for name, want := range map[string][]string{
+		"repeat-pools-after": {pool.ID, pool.ID}, "uppercase-ids-after": {strings.ToUpper(pool.ID)},
+	} {
+		mustDo(t, a.SetFaults(emulator.Faults{name: 1}))
+		var got []string
+		for _, item := range a.succeed(t, http.MethodGet, poolsPath, nil)["agentPools"].([]any) {
+			got = append(got, item.(map[string]any)["id"].(string))
+		}
+		if !cmp.Equal(got, want) {
+			t.Errorf("%s: IDs %q, want %q", name, got, want)
+		}
+	}
+	mustDo(t, a.SetFaults(nil))
+	a.succeed(t, http.MethodGet, poolsPath+"/"+strings.ToUpper(pool.ID), nil)
 }
 
 func TestFaults_retryAfter(t *testing.T) {

@@ -136,9 +136,14 @@ func (s *Server) SetDefaultAgentPool(org, poolID string) error {
 }
 
 func (o *organization) setDefaultPool(poolID string) error {
-	if _, err := o.pool(poolID); poolID != "" && err != nil {
+	pool, err := o.pool(poolID)
+	switch {
+	case poolID == "":
+		o.defaultPool = ""
+	case err != nil:
 		return errorf(http.StatusBadRequest, "Invalid organization settings: agent pool %q not found", poolID)
+	default:
+		o.defaultPool = pool.ID
 	}
-	o.defaultPool = poolID
 	return nil
 }

@@ -135,7 +135,7 @@ func TestServer_escapedPath(t *testing.T) {
 		if requests := a.Requests(); requests[len(requests)-1].Path != list {
 			t.Errorf("logged path %s, want %s", requests[len(requests)-1].Path, list)
 		}
-		for _, other := range []string{"x%2F..%2F" + id, "%2e%2e%2F" + id, id + "%20", "%2F" + id, strings.ToUpper(id)} {
+		for _, other := range []string{"x%2F..%2F" + id, "%2e%2e%2F" + id, id + "%20", "%2F" + id} {
 			a.send(t, http.MethodGet, list+"/"+other, nil).message(t, http.StatusNotFound)
 		}
 	}

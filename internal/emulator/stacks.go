@@ -139,8 +139,10 @@ func (o *organization) setSettings(stack *stack, settings map[string]any) error 
 	}
 	if id, _ := settings["agentPoolID"].(string); id == "" {
 		delete(settings, "agentPoolID")
-	} else if _, err := o.pool(id); err != nil {
+	} else if pool, err := o.pool(id); err != nil {
 		return errorf(http.StatusBadRequest, "invalid agent pool ID %q", id)
+	} else {
+		settings["agentPoolID"] = pool.ID
 	}
 	version, _ := stack.settings["version"].(int)
 	settings["version"] = version + 1

@@ -2,7 +2,7 @@ package provider
 
 import (
 	"context"
-	"fmt"
+	"maps"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/datasourcevalidator"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
@@ -11,21 +11,19 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/cloud"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
-type agentPoolDataSource struct {
-	connection *connection
-}
+type agentPoolDataSource struct{ dataSourceDataReceiver }
 
 type agentPoolDataSourceModel struct {
-	agentPoolElement
+	agentPoolDataModel
 
-	Organization types.String   `tfsdk:"organization"`
-	Agents       []agentElement `tfsdk:"agents"`
+	Organization types.String     `tfsdk:"organization"`
+	Agents       []agentDataModel `tfsdk:"agents"`
 }
 
-type agentElement struct {
+type agentDataModel struct {
 	Hostname   types.String `tfsdk:"hostname"`
 	IP         types.String `tfsdk:"ip"`
 	PID        types.String `tfsdk:"pid"`
@@ -51,43 +49,41 @@ func (d *agentPoolDataSource) Metadata(
 
 // Schema implements [datasource.DataSource].
 func (d *agentPoolDataSource) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
-	agent := map[string]schema.Attribute{}
-	for name, description := range map[string]string{
-		"hostname":     "Name of the machine that the runner runs on.",
-		"ip":           "Its IP address.",
-		"pid":          "The runner's process id there.",
-		"platform":     "Operating system and architecture; null if the runner does not say.",
-		"version":      "The runner's version.",
-		"status":       "`online` or `offline`.",
-		"last_seen_at": "When the runner was last heard of, in RFC 3339 form and UTC. Null for never.",
-	} {
-		agent[name] = schema.StringAttribute{MarkdownDescription: description, Computed: true}
-	}
 	attributes := map[string]schema.Attribute{
-		"organization": organizationAttribute(),
+		"organization": organizationDataSourceAttribute(),
 		"id": schema.StringAttribute{
-			MarkdownDescription: "The pool's id, a UUID. Exactly one of `id` and `name` says which pool.",
+			MarkdownDescription: "ID of the agent pool, a UUID. Exactly one of `id` or `name` must be set.",
 			Optional:            true,
 			Computed:            true,
-			Validators:          []validator.String{nameValidator{}},
+			Validators:          []validator.String{notEmpty()},
 		},
 		"name": schema.StringAttribute{
-			MarkdownDescription: "The pool's name.",
+			MarkdownDescription: "Name of the agent pool. Exactly one of `id` or `name` must be set.",
 			Optional:            true,
 			Computed:            true,
-			Validators:          []validator.String{nameValidator{}},
+			Validators:          []validator.String{notEmpty()},
 		},
 		"agents": schema.ListNestedAttribute{
-			MarkdownDescription: "The pool's runners, in the order in which Pulumi Cloud lists them. One that went offline stays " +
-				"for an hour or two.",
-			Computed:     true,
-			NestedObject: schema.NestedAttributeObject{Attributes: agent},
+			MarkdownDescription: "Runners of the agent pool, in the order of Pulumi Cloud. A runner that went offline is listed for " +
+				"another hour or two.",
+			Computed: true,
+			NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
+				"hostname": computedString("Hostname of the machine."),
+				"ip":       computedString("IP address of the machine."),
+				"pid":      computedString("Process ID of the runner."),
+				"platform": computedString("Operating system and architecture. Null if the runner does not report it."),
+				"version":  computedString("Version of the runner."),
+				"status":   computedString("`online` or `offline`."),
+				"last_seen_at": computedString(
+					"Time of the latest heartbeat, in RFC 3339 format and UTC. Null if there was none."),
+			}},
 		},
 	}
-	addAgentPoolAttributes(attributes)
+	all := agentPoolDataAttributes()
+	maps.Copy(all, attributes)
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "One agent pool, by id or by name, and its runners.",
-		Attributes:          attributes,
+		MarkdownDescription: "Reads an agent pool, by ID or by name, and its runners.",
+		Attributes:          all,
 	}
 }
 
@@ -96,55 +92,46 @@ func (d *agentPoolDataSource) ConfigValidators(context.Context) []datasource.Con
 	return []datasource.ConfigValidator{datasourcevalidator.ExactlyOneOf(path.MatchRoot("id"), path.MatchRoot("name"))}
 }
 
-// Configure implements [datasource.DataSourceWithConfigure].
-func (d *agentPoolDataSource) Configure(
-	_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse,
-) {
-	d.connection = connectionFrom(req.ProviderData, &resp.Diagnostics)
-}
-
-// Read implements [datasource.DataSource]. Status and times come from the list, runners from the pool's own page.
+// Read implements [datasource.DataSource]. The list has status and times, the detail has the runners.
 func (d *agentPoolDataSource) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
 	var model agentPoolDataSourceModel
-	if !d.connection.load(ctx, req.Config, &model, &resp.Diagnostics) {
-		return
-	}
-	ctx, warnings := cloud.WithWarnings(ctx)
-	defer addWarnings(&resp.Diagnostics, warnings)
-	organization, diagnostics := d.connection.organizationOf(ctx, model.Organization)
-	resp.Diagnostics.Append(diagnostics...)
+	resp.Diagnostics.Append(d.data.decode(ctx, req.Config, &model)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-
-	find, key := d.connection.findByName, model.Name.ValueString()
+	defer d.data.appendWarnings(&resp.Diagnostics)
+	organization, diags := d.data.resolveOrganization(ctx, model.Organization)
+	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	find, key := d.data.findByName, model.Name.ValueString()
 	if !model.ID.IsNull() {
-		find, key = d.connection.findByID, model.ID.ValueString()
+		find, key = d.data.findByID, model.ID.ValueString()
 	}
-	pool, diagnostics := find(ctx, organization, key)
-	resp.Diagnostics.Append(diagnostics...)
+	pool, diags := find(ctx, organization, key)
+	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	detail, err := d.connection.client.GetAgentPool(ctx, organization, pool.ID)
+	detail, err := d.data.client.GetAgentPool(ctx, organization, pool.ID)
 	if err != nil {
-		addError(&resp.Diagnostics, readOperation(organization, fmt.Sprintf("read agent pool %q (%s)", pool.Name, pool.ID)), err)
+		resp.Diagnostics.Append(d.data.errorDiagnostic(readOperation(organization, "read agent pool "+pool.ID), err))
 		return
 	}
-
 	model = agentPoolDataSourceModel{
-		agentPoolElement: newAgentPoolElement(pool),
-		Organization:     types.StringValue(organization),
-		Agents:           make([]agentElement, 0, len(detail.Agents)),
+		agentPoolDataModel: newAgentPoolDataModel(pool),
+		Organization:       types.StringValue(organization),
+		Agents:             make([]agentDataModel, 0, len(detail.Agents)),
 	}
 	for _, agent := range detail.Agents {
-		model.Agents = append(model.Agents, newAgentElement(agent))
+		model.Agents = append(model.Agents, newAgentDataModel(agent))
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
 }
 
-func newAgentElement(agent cloud.Agent) agentElement {
-	element := agentElement{
+func newAgentDataModel(agent pulumiapi.Agent) agentDataModel {
+	model := agentDataModel{
 		Hostname:   types.StringValue(agent.Hostname),
 		IP:         types.StringValue(agent.IP),
 		PID:        types.StringValue(agent.PID),
@@ -154,7 +141,7 @@ func newAgentElement(agent cloud.Agent) agentElement {
 		LastSeenAt: rfc3339(agent.LastSeenAt),
 	}
 	if agent.Platform != "" {
-		element.Platform = types.StringValue(agent.Platform)
+		model.Platform = types.StringValue(agent.Platform)
 	}
-	return element
+	return model
 }

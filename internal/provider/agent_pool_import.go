@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -10,88 +9,74 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
-// importID is a pool as the user of "terraform import" names it.
-type importID struct {
-	// organization is empty for the default one.
-	organization string
-	// id or name tells which pool: id if the text has the shape of one.
-	id, name string
-}
+// importID is a parsed import ID. At least one of id and name is set.
+type importID struct{ organization, id, name string }
 
 const importForms = `Use one of these forms:
 
   ORGANIZATION/POOL_ID
   POOL_ID                    in the provider's default organization
   ORGANIZATION/NAME
-  ORGANIZATION/NAME/POOL_ID  as Pulumi's own providers write it`
+  ORGANIZATION/NAME/POOL_ID  as in Pulumi's own provider`
 
-var errImportID = errors.New("not an import id of an agent pool")
-
-// parseImportID reads the forms above. A name may itself hold slashes: what follows the organization's is its.
-func parseImportID(text string) (importID, error) {
-	organization, rest, qualified := strings.Cut(text, "/")
-	if !qualified {
-		if !isPoolID(text) {
-			return importID{}, errImportID
-		}
-		return importID{id: text}, nil
+// parseImportID parses the forms above. A name may contain slashes.
+func parseImportID(text string) (id importID, ok bool) {
+	if isPoolID(text) {
+		return importID{id: text}, true
 	}
+	organization, rest, _ := strings.Cut(text, "/")
 	if organization == "" || rest == "" {
-		return importID{}, errImportID
+		return importID{}, false
 	}
-	last := rest[strings.LastIndex(rest, "/")+1:]
-	if isPoolID(last) {
-		return importID{organization: organization, id: last}, nil
+	id = importID{organization: organization, name: rest}
+	if slash := strings.LastIndex(rest, "/"); isPoolID(rest[slash+1:]) {
+		id.id, id.name = rest[slash+1:], rest[:max(slash, 0)]
 	}
-	return importID{organization: organization, name: rest}, nil
+	return id, true
 }
 
-// poolID is the shape of a pool's id: a UUID in its usual spelling.
-var poolID = regexp.MustCompile(`^(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+var poolIDPattern = regexp.MustCompile(`^(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
-func isPoolID(text string) bool { return poolID.MatchString(text) }
+// isPoolID reports whether a text has the form of an agent pool ID, a UUID.
+func isPoolID(text string) bool { return poolIDPattern.MatchString(text) }
 
-// imported finds out which pool is meant.
-func (r *agentPoolResource) imported(
+// resolveImport returns the organization and the agent pool to import, which exists.
+func (r *agentPoolResource) resolveImport(
 	ctx context.Context, req resource.ImportStateRequest,
-) (agentPoolIdentity, diag.Diagnostics) {
-	var diagnostics diag.Diagnostics
-	var identity agentPoolIdentity
-	var name string
-	if req.ID == "" {
-		diagnostics.Append(req.Identity.Get(ctx, &identity)...)
-		if !diagnostics.HasError() && !isPoolID(identity.ID.ValueString()) {
-			diagnostics.AddError("Invalid import identity", fmt.Sprintf("%q is not the id of an agent pool: that is a UUID.",
-				identity.ID.ValueString()))
+) (organization string, pool pulumiapi.AgentPool, diags diag.Diagnostics) {
+	var id importID
+	if req.Identity != nil && req.ID == "" && !req.Identity.Raw.IsFullyNull() {
+		var identity agentPoolIdentity
+		diags.Append(req.Identity.Get(ctx, &identity)...)
+		id = importID{organization: identity.Organization.ValueString(), id: identity.ID.ValueString()}
+		if !isPoolID(id.id) {
+			diags.AddError("Invalid import identity", fmt.Sprintf("The id %q is not an agent pool ID, which is a UUID.", id.id))
 		}
-		identity.ID = types.StringValue(strings.ToLower(identity.ID.ValueString()))
 	} else {
-		parsed, err := parseImportID(req.ID)
-		if err != nil {
-			diagnostics.AddError("Invalid import id", fmt.Sprintf("%q names no agent pool. %s", req.ID, importForms))
-			return identity, diagnostics
-		}
-		name = parsed.name
-		identity = agentPoolIdentity{
-			Organization: types.StringValue(parsed.organization), ID: types.StringValue(strings.ToLower(parsed.id)),
+		var ok bool
+		if id, ok = parseImportID(req.ID); !ok {
+			diags.AddError("Invalid import ID", fmt.Sprintf("%q is not an import ID of an agent pool. %s", req.ID, importForms))
 		}
 	}
-	if diagnostics.HasError() {
-		return identity, diagnostics
+	if diags.HasError() {
+		return "", pool, diags
 	}
-	organization, more := r.connection.organizationOf(ctx, identity.Organization)
-	diagnostics.Append(more...)
-	if diagnostics.HasError() {
-		return identity, diagnostics
+	organization, diags = r.data.resolveOrganization(ctx, types.StringValue(id.organization))
+	if diags.HasError() {
+		return "", pool, diags
 	}
-	identity.Organization = types.StringValue(organization)
-	if name == "" {
-		return identity, diagnostics
+	if id.id == "" {
+		pool, diags = r.data.findByName(ctx, organization, id.name)
+		return organization, pool, diags
 	}
-	pool, more := r.connection.findByName(ctx, organization, name)
-	diagnostics.Append(more...)
-	identity.ID = types.StringValue(pool.ID)
-	return identity, diagnostics
+	pool, diags = r.data.findByID(ctx, organization, id.id)
+	if !diags.HasError() && id.name != "" && id.name != pool.Name {
+		diags.AddError("Import ID is contradictory",
+			fmt.Sprintf("The agent pool with the ID %s is named %q, not %q. Correct the name or the ID.", id.id, pool.Name, id.name))
+	}
+	return organization, pool, diags
 }

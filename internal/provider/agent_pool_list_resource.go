@@ -3,18 +3,21 @@ package provider
 import (
 	"context"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/list"
 	"github.com/hashicorp/terraform-plugin-framework/list/schema"
+	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/cloud"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
-// agentPoolListResource finds pools for "terraform query".
+// agentPoolListResource lists agent pools for terraform query.
 type agentPoolListResource struct {
 	agentPoolResource
 }
@@ -34,17 +37,17 @@ func (r *agentPoolListResource) ListResourceConfigSchema(
 	_ context.Context, _ list.ListResourceSchemaRequest, resp *list.ListResourceSchemaResponse,
 ) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "Finds the agent pools of an organization, for `terraform query`.",
+		MarkdownDescription: "Lists the agent pools of an organization for `terraform query`.",
 		Attributes: map[string]schema.Attribute{
 			"organization": schema.StringAttribute{
-				MarkdownDescription: "Organization to search. Defaults to the provider's.",
+				MarkdownDescription: "Name of the organization. Defaults to the provider's organization.",
 				Optional:            true,
-				Validators:          []validator.String{organizationValidator{}},
+				Validators:          []validator.String{validPathName()},
 			},
 			"name_regex": schema.StringAttribute{
 				MarkdownDescription: nameRegexDescription,
 				Optional:            true,
-				Validators:          []validator.String{regexValidator{}},
+				Validators:          []validator.String{validRegex()},
 			},
 			"status": schema.StringAttribute{
 				MarkdownDescription: statusDescription,
@@ -55,18 +58,17 @@ func (r *agentPoolListResource) ListResourceConfigSchema(
 	}
 }
 
-// List implements [list.ListResource]. It is one request, whatever the number of pools.
+// List implements [list.ListResource]. It makes one request.
 func (r *agentPoolListResource) List(ctx context.Context, req list.ListRequest, stream *list.ListResultsStream) {
-	ctx, warnings := cloud.WithWarnings(ctx)
-	organization, pools, diagnostics := r.find(ctx, req)
-	addWarnings(&diagnostics, warnings)
-	stream.Results = func(push func(list.ListResult) bool) {
-		// Terraform sees only what is pushed: a diagnostic kept outside the stream would be lost.
-		if len(diagnostics) > 0 && !push(list.ListResult{Diagnostics: diagnostics}) {
+	organization, pools, diags := r.find(ctx, req)
+	r.data.appendWarnings(&diags)
+	stream.Results = func(yield func(list.ListResult) bool) {
+		// Terraform shows only diagnostics of results.
+		if len(diags) > 0 && !yield(list.ListResult{Diagnostics: diags}) {
 			return
 		}
 		for i, pool := range pools {
-			if req.Limit > 0 && int64(i) >= req.Limit || !push(r.result(ctx, req, organization, pool)) {
+			if req.Limit > 0 && int64(i) >= req.Limit || !yield(r.result(ctx, req, organization, pool)) {
 				return
 			}
 		}
@@ -75,27 +77,30 @@ func (r *agentPoolListResource) List(ctx context.Context, req list.ListRequest, 
 
 func (r *agentPoolListResource) find(
 	ctx context.Context, req list.ListRequest,
-) (string, []cloud.AgentPool, diag.Diagnostics) {
+) (string, []pulumiapi.AgentPool, diag.Diagnostics) {
 	var model agentPoolListModel
-	var diagnostics diag.Diagnostics
-	if !r.connection.load(ctx, req.Config, &model, &diagnostics) {
-		return "", nil, diagnostics
+	diags := r.data.decode(ctx, req.Config, &model)
+	if diags.HasError() {
+		return "", nil, diags
 	}
-	organization, more := r.connection.organizationOf(ctx, model.Organization)
-	diagnostics.Append(more...)
-	if diagnostics.HasError() {
-		return "", nil, diagnostics
+	organization, diags := r.data.resolveOrganization(ctx, model.Organization)
+	if diags.HasError() {
+		return "", nil, diags
 	}
-	pools, err := r.connection.client.AgentPools(ctx, organization)
+	all, err := r.data.client.AgentPools(ctx, organization)
 	if err != nil {
-		addError(&diagnostics, readOperation(organization, "list the agent pools"), err)
-		return "", nil, diagnostics
+		diags.Append(r.data.errorDiagnostic(readOperation(organization, "list the agent pools"), err))
+		return "", nil, diags
 	}
-	return organization, selectPools(pools.Pools, model.NameRegex, model.Status), diagnostics
+	pools, err := selectPools(all.Pools, model.NameRegex, model.Status)
+	if err != nil {
+		diags.AddAttributeError(path.Root("name_regex"), "Invalid regular expression", err.Error())
+	}
+	return organization, pools, diags
 }
 
 func (r *agentPoolListResource) result(
-	ctx context.Context, req list.ListRequest, organization string, pool cloud.AgentPool,
+	ctx context.Context, req list.ListRequest, organization string, pool pulumiapi.AgentPool,
 ) list.ListResult {
 	result := req.NewListResult(ctx)
 	result.DisplayName = displayName(pool)
@@ -107,10 +112,16 @@ func (r *agentPoolListResource) result(
 	return result
 }
 
-// displayName is how a person tells a pool from others in a list.
-func displayName(pool cloud.AgentPool) string {
-	if pool.Description == "" {
-		return pool.Name
+// displayName returns the name and description. Terraform prints both as they are.
+func displayName(pool pulumiapi.AgentPool) string {
+	name := pool.Name
+	if pool.Description != "" {
+		name = fmt.Sprintf("%s (%s)", pool.Name, pool.Description)
 	}
-	return fmt.Sprintf("%s (%s)", pool.Name, pool.Description)
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, name)
 }

@@ -1,19 +1,19 @@
 package provider
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
 	"strings"
 	"time"
 
+	dsschema "github.com/hashicorp/terraform-plugin-framework/datasource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/cloud"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
-// agentPoolModel is the resource as configuration, plan and state hold it.
+// agentPoolModel is the resource in configuration, plan and state.
 type agentPoolModel struct {
 	Organization    types.String `tfsdk:"organization"`
 	ID              types.String `tfsdk:"id"`
@@ -21,94 +21,133 @@ type agentPoolModel struct {
 	NamePrefix      types.String `tfsdk:"name_prefix"`
 	Description     types.String `tfsdk:"description"`
 	ForceDestroy    types.Bool   `tfsdk:"force_destroy"`
+	DrainTimeout    types.String `tfsdk:"drain_timeout"`
+	StoreToken      types.Bool   `tfsdk:"store_token"`
 	RotateTriggers  types.Map    `tfsdk:"rotate_triggers"`
 	TokenRecipients types.Set    `tfsdk:"token_recipients"`
 	Token           types.String `tfsdk:"token"`
 	EncryptedToken  types.String `tfsdk:"encrypted_token"`
 }
 
-// newAgentPoolModel is a pool that nobody created with this provider, as an import finds it.
-func newAgentPoolModel(organization string, pool cloud.AgentPool) agentPoolModel {
-	model := agentPoolModel{
-		Organization:    types.StringValue(organization),
-		ForceDestroy:    types.BoolValue(false),
-		RotateTriggers:  types.MapNull(types.StringType),
-		TokenRecipients: types.SetNull(types.StringType),
-	}
-	model.refresh(pool)
-	return model
-}
-
-// agentPoolIdentity is what tells a pool from all others.
+// agentPoolIdentity identifies an agent pool.
 type agentPoolIdentity struct {
 	Organization types.String `tfsdk:"organization"`
 	ID           types.String `tfsdk:"id"`
+}
+
+// newAgentPoolModel returns the model of an agent pool that this provider did not create.
+func newAgentPoolModel(organization string, pool pulumiapi.AgentPool) agentPoolModel {
+	return agentPoolModel{
+		Organization:    types.StringValue(organization),
+		ID:              types.StringValue(pool.ID),
+		Name:            types.StringValue(pool.Name),
+		Description:     types.StringValue(pool.Description),
+		ForceDestroy:    types.BoolValue(false),
+		StoreToken:      types.BoolValue(true),
+		RotateTriggers:  types.MapNull(types.StringType),
+		TokenRecipients: types.SetNull(types.StringType),
+	}
 }
 
 func (m *agentPoolModel) identity() agentPoolIdentity {
 	return agentPoolIdentity{Organization: m.Organization, ID: m.ID}
 }
 
-// refresh takes over what the API says of the pool. It never says the token.
-func (m *agentPoolModel) refresh(pool cloud.AgentPool) {
-	m.ID = types.StringValue(pool.ID)
-	m.Name = types.StringValue(pool.Name)
-	m.Description = types.StringValue(pool.Description)
+// String returns the agent pool as diagnostics name it.
+func (m *agentPoolModel) String() string {
+	return fmt.Sprintf("agent pool %q (%s)", m.Name.ValueString(), m.ID.ValueString())
 }
 
-// hasToken tells whether the state has the pool's token in either form.
+// hasToken reports whether the model has the token of the agent pool, encrypted or not.
 func (m *agentPoolModel) hasToken() bool { return !m.Token.IsNull() || !m.EncryptedToken.IsNull() }
 
-// chooseName makes a unique name where the plan has left that open.
-func (m *agentPoolModel) chooseName() {
+// isImported reports whether the model has no token although it would store one.
+func (m *agentPoolModel) isImported() bool { return m.StoreToken.ValueBool() && !m.hasToken() }
+
+// suffixLength is the length of the random part of a generated name, in base 32: 60 bits.
+const suffixLength = 12
+
+// generateName generates a unique name if the plan has none.
+func (m *agentPoolModel) generateName() {
 	if m.Name.IsUnknown() {
-		m.Name = types.StringValue(m.NamePrefix.ValueString() + strings.ToLower(rand.Text()[:uniqueLength]))
+		m.Name = types.StringValue(m.NamePrefix.ValueString() + strings.ToLower(rand.Text()[:suffixLength]))
 	}
 }
 
-// uniqueLength is enough of base 32 for names that never meet: 60 bits.
-const uniqueLength = 12
-
-// changes is what it takes to make the pool in the state the one in the plan.
-func (m *agentPoolModel) changes(state agentPoolModel) cloud.AgentPoolUpdate {
-	var update cloud.AgentPoolUpdate
-	if !m.Name.Equal(state.Name) {
-		update.Name = m.Name.ValueStringPointer()
-	}
-	if !m.Description.Equal(state.Description) {
-		update.Description = m.Description.ValueStringPointer()
-	}
-	return update
-}
-
-// keep puts a new pool's token where the user wants it: in the state as it is, or encrypted to the recipients alone.
-func (m *agentPoolModel) keep(ctx context.Context, token string) diag.Diagnostics {
-	m.Token, m.EncryptedToken = types.StringValue(token), types.StringNull()
-	if m.TokenRecipients.IsNull() {
+// setToken stores the token of a new agent pool, encrypted if it has recipients, or discards it.
+func (m *agentPoolModel) setToken(token string) diag.Diagnostics {
+	m.Token, m.EncryptedToken = types.StringNull(), types.StringNull()
+	if !m.StoreToken.ValueBool() {
 		return nil
 	}
-	m.Token = types.StringNull()
-	var recipients []string
-	diagnostics := m.TokenRecipients.ElementsAs(ctx, &recipients, false)
-	if diagnostics.HasError() {
-		return diagnostics
+	if m.TokenRecipients.IsNull() {
+		m.Token = types.StringValue(token)
+		return nil
 	}
-	encrypted, err := encryptToken(token, recipients)
+	recipients, _, err := parseRecipients(m.TokenRecipients)
+	if err == nil {
+		token, err = encryptToken(token, recipients)
+	}
 	if err != nil {
-		diagnostics.AddError("Token could not be encrypted",
-			fmt.Sprintf("Agent pool %q was created with the id %s, but its token could not be encrypted to token_recipients, and "+
-				"without that it is not kept. The pool is in the state, marked as tainted: the next apply replaces it.\n\nCause: %s",
-				m.Name.ValueString(), m.ID.ValueString(), err))
-		return diagnostics
+		return diag.Diagnostics{diag.NewErrorDiagnostic("Error encrypting agent pool token",
+			fmt.Sprintf("The %s was created, but its token could not be encrypted to token_recipients and was discarded. The agent "+
+				"pool is in the state and marked as tainted. Correct token_recipients and apply again to replace it.\n\nCause: %s", m, err))}
 	}
-	m.EncryptedToken = types.StringValue(encrypted)
-	return diagnostics
+	m.EncryptedToken = types.StringValue(token)
+	return nil
 }
 
-// rfc3339 is a point in time in UTC, null for never.
+// rfc3339 returns a time in UTC, null for the zero time.
 func rfc3339(t time.Time) types.String {
 	if t.IsZero() {
 		return types.StringNull()
 	}
 	return types.StringValue(t.UTC().Format(time.RFC3339))
+}
+
+// agentPoolDataModel is an agent pool in data sources.
+type agentPoolDataModel struct {
+	ID               types.String `tfsdk:"id"`
+	Name             types.String `tfsdk:"name"`
+	Description      types.String `tfsdk:"description"`
+	Status           types.String `tfsdk:"status"`
+	IsDefault        types.Bool   `tfsdk:"is_default"`
+	CreatedAt        types.String `tfsdk:"created_at"`
+	LastSeenAt       types.String `tfsdk:"last_seen_at"`
+	LastDeploymentAt types.String `tfsdk:"last_deployment_at"`
+}
+
+func newAgentPoolDataModel(pool pulumiapi.AgentPool) agentPoolDataModel {
+	return agentPoolDataModel{
+		ID:               types.StringValue(pool.ID),
+		Name:             types.StringValue(pool.Name),
+		Description:      types.StringValue(pool.Description),
+		Status:           types.StringValue(pool.Status),
+		IsDefault:        types.BoolValue(pool.IsDefault),
+		CreatedAt:        rfc3339(pool.CreatedAt),
+		LastSeenAt:       rfc3339(pool.LastSeenAt),
+		LastDeploymentAt: rfc3339(pool.LastDeploymentAt),
+	}
+}
+
+// agentPoolDataAttributes returns the attributes of agentPoolDataModel, all computed.
+func agentPoolDataAttributes() map[string]dsschema.Attribute {
+	return map[string]dsschema.Attribute{
+		"id":          computedString("ID of the agent pool, a UUID."),
+		"name":        computedString("Name of the agent pool."),
+		"description": computedString("Description of the agent pool. Empty if it has none."),
+		"status":      computedString("`online` while at least one runner of the agent pool is online, otherwise `offline`."),
+		"is_default": dsschema.BoolAttribute{
+			MarkdownDescription: "Whether this is the default agent pool of the organization.",
+			Computed:            true,
+		},
+		"created_at":   computedString("Creation time, in RFC 3339 format and UTC."),
+		"last_seen_at": computedString("Time of the latest heartbeat of a runner, in RFC 3339 format and UTC. Null if there was none."),
+		"last_deployment_at": computedString(
+			"Time of the latest deployment on a runner, in RFC 3339 format and UTC. Null if there was none."),
+	}
+}
+
+func computedString(description string) dsschema.StringAttribute {
+	return dsschema.StringAttribute{MarkdownDescription: description, Computed: true}
 }

@@ -9,43 +9,41 @@ import (
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/setvalidator"
-	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/boolplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/mapplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/setplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
-	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
-	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/cloud"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
 const (
-	// createdKey is where the private state keeps when the pool was created, in seconds since 1970. The CLI writes the whole
-	// state after each of many creations, so that every byte of it counts.
+	// createdKey is the private state with the creation time in Unix seconds. It is short because the CLI writes the
+	// whole state after each creation.
 	createdKey = "created"
-	// settlingTime is how long after its creation a pool may be missing from reads without being gone.
-	settlingTime = time.Minute
+	// propagationTimeout is how long after its creation an agent pool may be missing from reads.
+	propagationTimeout = time.Minute
 )
 
-type agentPoolResource struct {
-	connection *connection
-}
+type agentPoolResource struct{ dataReceiver }
 
 var (
-	_ resource.ResourceWithConfigure   = &agentPoolResource{}
-	_ resource.ResourceWithIdentity    = &agentPoolResource{}
-	_ resource.ResourceWithImportState = &agentPoolResource{}
-	_ resource.ResourceWithModifyPlan  = &agentPoolResource{}
+	_ resource.ResourceWithConfigure      = &agentPoolResource{}
+	_ resource.ResourceWithIdentity       = &agentPoolResource{}
+	_ resource.ResourceWithImportState    = &agentPoolResource{}
+	_ resource.ResourceWithModifyPlan     = &agentPoolResource{}
+	_ resource.ResourceWithValidateConfig = &agentPoolResource{}
 )
 
 func newAgentPoolResource() resource.Resource { return &agentPoolResource{} }
@@ -60,74 +58,94 @@ func (r *agentPoolResource) Metadata(
 // Schema implements [resource.Resource].
 func (r *agentPoolResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "An agent pool: a named group of self-hosted runners that share one token. Stacks whose deployment " +
-			"settings name the pool are deployed by its runners instead of Pulumi's own. The console calls it a *workflow runner " +
-			"pool*, stack settings a *deployment runner pool*.",
+		MarkdownDescription: "Manages an agent pool: a group of self-hosted runners that share a token. Stacks whose deployment " +
+			"settings select the agent pool are deployed by its runners. The Pulumi Cloud console calls it a *workflow runner pool*, " +
+			"and deployment settings call it a *deployment runner pool*.",
 		Attributes: map[string]schema.Attribute{
-			"organization": organizationResourceAttribute("Organization that the pool belongs to. Defaults to the provider's. Another " +
-				"organization means another pool: a change replaces it, also a change of the provider's default."),
+			"organization": organizationResourceAttribute(),
 			"name": schema.StringAttribute{
-				MarkdownDescription: "Name of the pool, unique within its organization. It can be changed in place. Exactly one of " +
-					"`name` and `name_prefix` is set.",
-				Optional: true,
-				Computed: true,
-				Validators: []validator.String{
-					stringvalidator.ExactlyOneOf(path.MatchRoot("name_prefix")), nameValidator{},
-				},
+				MarkdownDescription: "Name of the agent pool, unique within the organization. Exactly one of `name` or `name_prefix` " +
+					"must be set.",
+				Optional:   true,
+				Computed:   true,
+				Validators: []validator.String{notEmpty()},
 			},
 			"name_prefix": schema.StringAttribute{
-				MarkdownDescription: "Beginning of a unique name that is made when the pool is created, for a pool that is replaced with " +
-					"`create_before_destroy`. Another prefix renames the pool in place.",
+				MarkdownDescription: "Prefix of a generated, unique name. Use it with `create_before_destroy`. Exactly one of `name` or " +
+					"`name_prefix` must be set. Changing this renames the agent pool.",
 				Optional:   true,
-				Validators: []validator.String{nameValidator{}},
+				Validators: []validator.String{notEmpty()},
 			},
 			"description": schema.StringAttribute{
-				MarkdownDescription: "What the pool is for. Leaving it out and setting it to `\"\"` mean the same.",
+				MarkdownDescription: "Description of the agent pool. Defaults to an empty string.",
 				Optional:            true,
 				Computed:            true,
 				Default:             stringdefault.StaticString(""),
 			},
 			"force_destroy": schema.BoolAttribute{
-				MarkdownDescription: "Whether to delete the pool although stacks' deployment settings name it; these stacks then fall " +
-					"back to Pulumi-hosted runners. It has to be applied before the destroy that it is meant for. Defaults to `false`.",
+				MarkdownDescription: "Whether to delete the agent pool even if stacks use it. Those stacks fall back to Pulumi-hosted " +
+					"runners. Apply this before you destroy or replace the agent pool. Defaults to `false`.",
 				Optional: true,
 				Computed: true,
 				Default:  booldefault.StaticBool(false),
 			},
+			"drain_timeout": schema.StringAttribute{
+				MarkdownDescription: "Maximum time to wait, before the agent pool is deleted, until no deployment is running on it, as a " +
+					"duration such as `30m`. After that time the delete fails. Requires the `deployments:read` permission. Apply this " +
+					"before you destroy or replace the agent pool. Defaults to no wait.",
+				Optional:   true,
+				Validators: []validator.String{positiveDuration()},
+			},
+			"store_token": schema.BoolAttribute{
+				MarkdownDescription: "Whether to store the token in the state. Set it to `false` if the runners authenticate with OIDC. " +
+					"Changing this from `false` to `true` forces a new resource. Conflicts with `token_recipients`. Defaults to `true`.",
+				Optional: true,
+				Computed: true,
+				Default:  booldefault.StaticBool(true),
+				PlanModifiers: []planmodifier.Bool{
+					boolplanmodifier.RequiresReplaceIf(storeTokenRequiresReplace, storeTokenDescription, storeTokenDescription),
+				},
+			},
 			"rotate_triggers": schema.MapAttribute{
-				MarkdownDescription: "Values of any meaning, such as a date. When one changes the pool is replaced, and so gets a new " +
-					"token and id. An imported pool takes the first values over as they are.",
-				ElementType:   types.StringType,
-				Optional:      true,
-				PlanModifiers: []planmodifier.Map{mapplanmodifier.RequiresReplaceIf(unlessImportedMap, replaceText, replaceText)},
+				MarkdownDescription: "Arbitrary key-value pairs that, when changed, replace the agent pool and so issue a new token and " +
+					"ID. The first values that you set on an imported agent pool do not replace it.",
+				ElementType: types.StringType,
+				Optional:    true,
+				PlanModifiers: []planmodifier.Map{
+					mapplanmodifier.RequiresReplaceIf(triggersRequireReplace, replaceDescription, replaceDescription),
+				},
 			},
 			"token_recipients": schema.SetAttribute{
-				MarkdownDescription: "Public keys to encrypt the token to, as [age](https://age-encryption.org) recipients (`age1…`) or " +
-					"SSH public keys. If they are set, the state holds `encrypted_token` instead of `token`. A change replaces the pool, " +
-					"since its token can't be had again to be encrypted anew; an imported pool takes them over as they are.",
+				MarkdownDescription: "Public keys to encrypt the token to: [age](https://age-encryption.org) recipients (`age1…`) or SSH " +
+					"public keys. If set, the state contains `encrypted_token` instead of `token`. Changing this forces a new agent pool, " +
+					"because Pulumi Cloud does not return the token again. The first values that you set on an imported agent pool do " +
+					"not replace it.",
 				ElementType: types.StringType,
 				Optional:    true,
 				Validators: []validator.Set{
 					setvalidator.SizeAtLeast(1), setvalidator.NoNullValues(), recipientsValidator{},
 				},
-				PlanModifiers: []planmodifier.Set{setplanmodifier.RequiresReplaceIf(unlessImportedSet, replaceText, replaceText)},
+				PlanModifiers: []planmodifier.Set{
+					setplanmodifier.RequiresReplaceIf(recipientsRequireReplace, replaceDescription, replaceDescription),
+				},
 			},
 			"id": schema.StringAttribute{
-				MarkdownDescription: "The pool's id, a UUID.",
+				MarkdownDescription: "ID of the agent pool, a UUID.",
 				Computed:            true,
 				PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
 			},
 			"token": schema.StringAttribute{
-				MarkdownDescription: "Token that the pool's runners authenticate with. Pulumi Cloud shows it once, when the pool is " +
-					"created, and it is kept in the state from then on; a new one takes a new pool. Null for an imported pool, and if " +
-					"`token_recipients` is set.",
+				MarkdownDescription: "Token that runners use to join the agent pool. Pulumi Cloud returns it only when the agent pool is " +
+					"created. To get a new token, replace the agent pool. Null if `token_recipients` is set, if `store_token` is `false`, and " +
+					"for an imported agent pool.",
 				Computed:      true,
 				Sensitive:     true,
 				PlanModifiers: []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
 			},
 			"encrypted_token": schema.StringAttribute{
-				MarkdownDescription: "The token encrypted to `token_recipients`, as an ASCII-armoured age file: `age --decrypt` with a " +
-					"recipient's private key prints it. Null if `token_recipients` is not set, and for an imported pool.",
+				MarkdownDescription: "Token, encrypted to `token_recipients` as an ASCII-armored age file. To decrypt it, run " +
+					"`age --decrypt` with the private key of a recipient. Null if `token_recipients` is not set, and for an imported " +
+					"agent pool.",
 				Computed:      true,
 				PlanModifiers: []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
 			},
@@ -142,50 +160,59 @@ func (r *agentPoolResource) IdentitySchema(
 	resp.IdentitySchema = identityschema.Schema{
 		Attributes: map[string]identityschema.Attribute{
 			"organization": identityschema.StringAttribute{
-				Description:       "Organization that the pool belongs to. Defaults to the provider's.",
+				Description:       "Name of the organization. Defaults to the provider's organization.",
 				OptionalForImport: true,
 			},
 			"id": identityschema.StringAttribute{
-				Description:       "The pool's id, a UUID.",
+				Description:       "ID of the agent pool, a UUID.",
 				RequiredForImport: true,
 			},
 		},
 	}
 }
 
-// Configure implements [resource.ResourceWithConfigure].
-func (r *agentPoolResource) Configure(
-	_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse,
+// ValidateConfig implements [resource.ResourceWithValidateConfig]. The summary for two names is the one of the older
+// Terraform SDK: Pulumi's bridge for Terraform providers names each resource, and removes that name on this summary.
+func (r *agentPoolResource) ValidateConfig(
+	ctx context.Context, req resource.ValidateConfigRequest, resp *resource.ValidateConfigResponse,
 ) {
-	r.connection = connectionFrom(req.ProviderData, &resp.Diagnostics)
+	var config agentPoolModel
+	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
+	name := path.Root("name")
+	switch {
+	case config.Name.IsNull() && config.NamePrefix.IsNull():
+		resp.Diagnostics.AddAttributeError(name, "Missing required argument",
+			"Set name, or set name_prefix to generate a unique name.")
+	case !config.Name.IsNull() && !config.NamePrefix.IsNull():
+		resp.Diagnostics.AddAttributeError(name, "Conflicting configuration arguments",
+			`"name": conflicts with name_prefix. Remove one of them.`)
+	}
+	if !config.TokenRecipients.IsNull() && config.StoreToken.Equal(types.BoolValue(false)) {
+		resp.Diagnostics.AddAttributeError(path.Root("token_recipients"), "Conflicting configuration arguments",
+			`"token_recipients": conflicts with store_token = false. Remove one of them.`)
+	}
 }
 
 // ModifyPlan implements [resource.ResourceWithModifyPlan].
 func (r *agentPoolResource) ModifyPlan(
 	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
 ) {
-	r.connection.planOrganization(ctx, req, resp)
-	if req.Plan.Raw.IsNull() || resp.Diagnostics.HasError() {
+	r.data.planOrganization(ctx, req, resp)
+	if r.data == nil || req.Plan.Raw.IsNull() || resp.Diagnostics.HasError() {
 		return
 	}
 	var configuredName types.String
 	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("name"), &configuredName)...)
 	if !configuredName.IsNull() && resp.Plan.Raw.Equal(req.State.Raw) {
-		return // Nothing changes, as in most plans of most pools.
+		return // Decoding the models would take most of the time of a plan without changes.
 	}
-	var plan agentPoolModel
+	var plan, state agentPoolModel
 	resp.Diagnostics.Append(resp.Plan.Get(ctx, &plan)...)
+	if !req.State.Raw.IsNull() {
+		resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	}
 	if resp.Diagnostics.HasError() {
 		return
-	}
-	state := agentPoolModel{Name: types.StringNull()}
-	if exists := !req.State.Raw.IsNull(); exists {
-		resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-		if state.hasToken() && !plan.TokenRecipients.IsUnknown() && !plan.TokenRecipients.Equal(state.TokenRecipients) {
-			resp.Diagnostics.AddAttributeWarning(path.Root("token_recipients"), "Agent pool is replaced for its token's sake",
-				"The recipients of the token change. Pulumi Cloud shows a token only when a pool is created, so that it takes a new "+
-					"pool, with a new token and id, to encrypt one to the new recipients.")
-		}
 	}
 	if configuredName.IsNull() {
 		plan.Name = types.StringUnknown()
@@ -194,212 +221,232 @@ func (r *agentPoolResource) ModifyPlan(
 		}
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("name"), plan.Name)...)
 	}
-	// Which of the two the token becomes is known before the token is.
-	if plan.Token.IsUnknown() && !plan.TokenRecipients.IsNull() && !plan.TokenRecipients.IsUnknown() {
+	resp.Diagnostics.Append(r.checkName(ctx, plan, state)...)
+	if state.hasToken() && !plan.TokenRecipients.IsUnknown() && !equalRecipients(state.TokenRecipients, plan.TokenRecipients) {
+		resp.Diagnostics.AddAttributeWarning(path.Root("token_recipients"), "Agent pool must be replaced",
+			"Pulumi Cloud returns the token of an agent pool only once. To encrypt a token to different recipients, the agent pool "+
+				"is replaced and gets a new token and ID.")
+	}
+	// Which of the two attributes will have the token, if any, is known before the token is.
+	discard := plan.StoreToken.Equal(types.BoolValue(false))
+	if discard || plan.Token.IsUnknown() && !plan.TokenRecipients.IsNull() && !plan.TokenRecipients.IsUnknown() {
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("token"), types.StringNull())...)
 	}
-	if plan.EncryptedToken.IsUnknown() && plan.TokenRecipients.IsNull() {
+	if discard || plan.EncryptedToken.IsUnknown() && plan.TokenRecipients.IsNull() {
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("encrypted_token"), types.StringNull())...)
 	}
 }
 
-const replaceText = "A change replaces the pool, unless it was imported and so has no token to replace."
-
-func unlessImportedMap(
-	ctx context.Context, req planmodifier.MapRequest, resp *mapplanmodifier.RequiresReplaceIfFuncResponse,
-) {
-	resp.RequiresReplace, resp.Diagnostics = replacesToken(ctx, req.State, req.StateValue.IsNull())
+// checkName checks the name of an agent pool that is created or renamed. Pulumi Cloud may have accepted different names
+// before, which import and refresh must accept too.
+func (r *agentPoolResource) checkName(ctx context.Context, plan, state agentPoolModel) diag.Diagnostics {
+	if !state.ID.IsNull() {
+		r.data.managed.Store(strings.ToLower(state.ID.ValueString()), true)
+	}
+	if plan.Name.IsUnknown() || plan.Name.Equal(state.Name) {
+		return nil
+	}
+	if reason := invalidName(plan.Name.ValueString()); reason != "" {
+		return diag.Diagnostics{diag.NewAttributeErrorDiagnostic(path.Root("name"), "Invalid name", "The "+reason+".")}
+	}
+	return r.data.checkPlannedName(ctx, plan.Organization.ValueString(), plan.Name.ValueString(), state.ID.ValueString())
 }
 
-func unlessImportedSet(
-	ctx context.Context, req planmodifier.SetRequest, resp *setplanmodifier.RequiresReplaceIfFuncResponse,
-) {
-	resp.RequiresReplace, resp.Diagnostics = replacesToken(ctx, req.State, req.StateValue.IsNull())
-}
-
-// replacesToken tells whether a change of what a pool's token depends on replaces the pool: not if it had no such value
-// before and no token either, as after an import.
-func replacesToken(ctx context.Context, state tfsdk.State, hadNone bool) (bool, diag.Diagnostics) {
-	var model agentPoolModel
-	diagnostics := state.Get(ctx, &model)
-	return !hadNone || model.hasToken(), diagnostics
-}
-
-// Create implements [resource.Resource]. It is one request, whose answer becomes the state before anything else can
-// fail: it holds the token.
+// Create implements [resource.Resource]. The state is written from the response, which contains the token, before
+// anything else can fail.
 func (r *agentPoolResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
 	var plan agentPoolModel
-	if !r.connection.load(ctx, req.Plan, &plan, &resp.Diagnostics) {
-		return
-	}
-	// What was unknown while planning has not been looked at yet.
-	resp.Diagnostics.Append(checkRecipients(path.Root("token_recipients"), plan.TokenRecipients)...)
-	ctx, warnings := cloud.WithWarnings(ctx)
-	defer addWarnings(&resp.Diagnostics, warnings)
-	if plan.Organization.IsUnknown() {
-		organization, diagnostics := r.connection.organizationOf(ctx, types.StringNull())
-		resp.Diagnostics.Append(diagnostics...)
-		plan.Organization = types.StringValue(organization)
-	}
+	resp.Diagnostics.Append(r.data.decode(ctx, req.Plan, &plan)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	defer r.data.beginWrite(&resp.Diagnostics)()
+	// Values that were unknown during plan are validated here.
+	resp.Diagnostics.Append(validateRecipients(path.Root("token_recipients"), plan.TokenRecipients)...)
+	plan.generateName()
+	organization, diags := r.data.resolveOrganization(ctx, plan.Organization)
+	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	plan.Organization = types.StringValue(organization)
 
-	plan.chooseName()
-	organization, name := plan.Organization.ValueString(), plan.Name.ValueString()
-	created, err := r.connection.client.CreateAgentPool(ctx, organization, name, plan.Description.ValueString())
-	var lost *cloud.TokenLostError
+	name := plan.Name.ValueString()
+	created, err := r.data.client.CreateAgentPool(ctx, organization, name, plan.Description.ValueString())
+	var lost *pulumiapi.TokenLostError
 	switch {
 	case err == nil:
 		plan.ID = types.StringValue(created.ID)
-		resp.Diagnostics.Append(plan.keep(ctx, created.Token)...)
+		resp.Diagnostics.Append(plan.setToken(created.Token)...)
 	case errors.As(err, &lost):
-		// A state with an error makes Terraform mark the pool as tainted, and so replace it with the user watching.
+		// Terraform marks a resource that is created with an error as tainted, and plans its replacement.
 		plan.ID, plan.Token, plan.EncryptedToken = types.StringValue(lost.Pool.ID), types.StringNull(), types.StringNull()
-		addTokenLost(&resp.Diagnostics, lost)
+		resp.Diagnostics.Append(tokenLostDiagnostic(lost))
 	default:
-		addError(&resp.Diagnostics, operation{
-			verb:       fmt.Sprintf("create agent pool %q in organization %q", name, organization),
-			permission: "agent_pool:create", organization: organization,
-		}, err)
+		resp.Diagnostics.Append(r.data.errorDiagnostic(operation{
+			action:       fmt.Sprintf("create agent pool %q in organization %q", name, organization),
+			organization: organization, permission: "agent_pool:create",
+		}, err))
 		return
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 	resp.Diagnostics.Append(resp.Identity.Set(ctx, plan.identity())...)
-	now := strconv.AppendInt(nil, r.connection.now().Unix(), 10)
+	now := strconv.AppendInt(nil, r.data.now().Unix(), 10)
 	resp.Diagnostics.Append(resp.Private.SetKey(ctx, createdKey, now)...)
 }
 
-// Read implements [resource.Resource]. Only a pool that Pulumi Cloud says is not there leaves the state.
+// Read implements [resource.Resource].
 func (r *agentPoolResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
-	// Only what it takes, and one by one: a refresh reads every pool, and a whole model takes the framework longer than
-	// all the rest.
-	var organization, id, name, description types.String
+	// A refresh reads every agent pool, and decoding the whole model takes longer than everything else.
+	var state agentPoolModel
 	for attribute, value := range map[string]*types.String{
-		"organization": &organization, "id": &id, "name": &name, "description": &description,
+		"organization": &state.Organization, "id": &state.ID, "name": &state.Name, "description": &state.Description,
 	} {
 		resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root(attribute), value)...)
 	}
-	// Older CLIs and states bring no identity along, and it has to be there also when the pool is not.
+	// The identity is required even if the agent pool is gone, and older CLIs do not send it.
 	if resp.Identity.Raw.IsFullyNull() {
-		resp.Diagnostics.Append(resp.Identity.Set(ctx, agentPoolIdentity{organization, id})...)
+		resp.Diagnostics.Append(resp.Identity.Set(ctx, state.identity())...)
 	}
-	if resp.Diagnostics.HasError() {
+	resp.Diagnostics.Append(r.data.skipRefresh(&state)...)
+	if resp.Diagnostics.HasError() || r.data.client == nil {
 		return
 	}
-	if !r.connection.ready() {
-		title, detail := r.connection.notReady()
-		resp.Diagnostics.AddWarning(title, "The agent pool was not refreshed. "+detail)
-		return
+	defer r.data.appendWarnings(&resp.Diagnostics)
+	r.data.managed.Store(strings.ToLower(state.ID.ValueString()), true)
+	organization, id := state.Organization.ValueString(), state.ID.ValueString()
+	pool, err := r.data.client.ReadAgentPool(ctx, organization, id)
+	if isNotFound(err) && r.recentlyCreated(ctx, req) {
+		pool, err = r.data.client.AwaitAgentPool(ctx, organization, id)
 	}
-
-	ctx, warnings := cloud.WithWarnings(ctx)
-	pool, err := r.connection.client.ReadAgentPool(ctx, organization.ValueString(), id.ValueString())
-	var gone *cloud.AgentPoolNotFoundError
-	if errors.As(err, &gone) && r.settling(ctx, req) {
-		pool, err = r.connection.client.AwaitAgentPool(ctx, organization.ValueString(), id.ValueString())
-	}
-	addWarnings(&resp.Diagnostics, warnings)
-	if errors.As(err, &gone) {
-		tflog.Info(ctx, "agent pool is gone", map[string]any{"organization": organization.ValueString(), "id": id.ValueString()})
+	if isNotFound(err) {
+		tflog.Info(ctx, "agent pool no longer exists", map[string]any{"organization": organization, "id": id})
 		resp.State.RemoveResource(ctx)
 		return
 	}
 	if err != nil {
-		what := fmt.Sprintf("read agent pool %q (%s)", name.ValueString(), id.ValueString())
-		addError(&resp.Diagnostics, readOperation(organization.ValueString(), what), err)
+		resp.Diagnostics.Append(r.data.errorDiagnostic(readOperation(organization, "read "+state.String()), err))
 		return
 	}
-	if refreshed := types.StringValue(pool.Name); !refreshed.Equal(name) {
-		resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("name"), refreshed)...)
+	if name := types.StringValue(pool.Name); !name.Equal(state.Name) {
+		resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("name"), name)...)
 	}
-	if refreshed := types.StringValue(pool.Description); !refreshed.Equal(description) {
-		resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("description"), refreshed)...)
+	if description := types.StringValue(pool.Description); !description.Equal(state.Description) {
+		resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("description"), description)...)
 	}
 }
 
-// settling tells whether the pool is so new that reads may not show it yet.
-func (r *agentPoolResource) settling(ctx context.Context, req resource.ReadRequest) bool {
-	value, diagnostics := req.Private.GetKey(ctx, createdKey)
+// recentlyCreated reports whether reads may not return the agent pool yet. The clock that wrote the creation time may
+// be ahead of or behind this one.
+func (r *agentPoolResource) recentlyCreated(ctx context.Context, req resource.ReadRequest) bool {
+	value, diags := req.Private.GetKey(ctx, createdKey)
 	created, err := strconv.ParseInt(string(value), 10, 64)
-	if diagnostics.HasError() || err != nil {
+	if diags.HasError() || err != nil {
 		return false
 	}
-	age := r.connection.now().Sub(time.Unix(created, 0))
-	return age >= 0 && age < settlingTime
+	return r.data.now().Sub(time.Unix(created, 0)).Abs() < propagationTimeout
 }
 
-// Update implements [resource.Resource]. It is one request, or none if only force_destroy changes.
+// Update implements [resource.Resource].
 func (r *agentPoolResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
 	var plan, state agentPoolModel
-	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	resp.Diagnostics.Append(resp.Identity.Set(ctx, state.identity())...)
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	plan.chooseName()
-	if changes := plan.changes(state); changes != (cloud.AgentPoolUpdate{}) {
-		if !r.connection.ready() {
-			resp.Diagnostics.AddError(r.connection.notReady())
-			return
-		}
-		ctx, warnings := cloud.WithWarnings(ctx)
-		organization, id := state.Organization.ValueString(), state.ID.ValueString()
-		pool, err := r.connection.client.UpdateAgentPool(ctx, organization, id, changes)
-		addWarnings(&resp.Diagnostics, warnings)
-		if err != nil {
-			addError(&resp.Diagnostics, operation{
-				verb:       fmt.Sprintf("update agent pool %q (%s) of organization %q", state.Name.ValueString(), id, organization),
-				permission: "agent_pool:update", organization: organization,
-			}, err)
-			return
-		}
-		plan.refresh(pool)
+	plan.generateName()
+	if !plan.Name.Equal(state.Name) || !plan.Description.Equal(state.Description) {
+		resp.Diagnostics.Append(r.update(ctx, state, plan)...)
 	}
-	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
+	if !resp.Diagnostics.HasError() {
+		resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
+	}
+}
+
+func (r *agentPoolResource) update(ctx context.Context, state, plan agentPoolModel) (diags diag.Diagnostics) {
+	if problem := r.data.notConfigured(); problem != nil {
+		return diag.Diagnostics{problem}
+	}
+	defer r.data.beginWrite(&diags)()
+	organization, name, description := state.Organization.ValueString(), plan.Name.ValueString(), plan.Description.ValueString()
+	stored, err := r.data.client.UpdateAgentPool(ctx, organization, state.ID.ValueString(), name, description)
+	if err != nil {
+		return diag.Diagnostics{r.data.errorDiagnostic(operation{
+			action:       fmt.Sprintf("update %s of organization %q", state.String(), organization),
+			organization: organization, permission: "agent_pool:update",
+		}, err)}
+	}
+	if stored.Name != name || stored.Description != description {
+		diags.AddWarning("Pulumi Cloud stored different values",
+			fmt.Sprintf("The %s was updated to name %q and description %q, but Pulumi Cloud stored name %q and description %q. The "+
+				"next plan shows the difference. Change the configuration to what Pulumi Cloud stored.",
+				state.String(), name, description, stored.Name, stored.Description))
+	}
+	return diags
 }
 
 // Delete implements [resource.Resource].
 func (r *agentPoolResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
 	var state agentPoolModel
-	if !r.connection.load(ctx, req.State, &state, &resp.Diagnostics) {
+	resp.Diagnostics.Append(r.data.decode(ctx, req.State, &state)...)
+	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, warnings := cloud.WithWarnings(ctx)
-	organization, id, name := state.Organization.ValueString(), state.ID.ValueString(), state.Name.ValueString()
-	force := state.ForceDestroy.ValueBool()
-	if err := r.connection.client.DeleteAgentPool(ctx, organization, id, force); err != nil {
-		addDeleteError(&resp.Diagnostics, operation{
-			verb:       fmt.Sprintf("delete agent pool %q (%s) of organization %q", name, id, organization),
-			permission: "agent_pool:delete", organization: organization,
-		}, inUseOperation{pool: name, forced: force}, err)
+	defer r.data.beginWrite(&resp.Diagnostics)()
+	organization, force := state.Organization.ValueString(), state.ForceDestroy.ValueBool()
+	resp.Diagnostics.Append(r.drain(ctx, state)...)
+	if resp.Diagnostics.HasError() {
+		return
 	}
-	addWarnings(&resp.Diagnostics, warnings)
+	if err := r.data.client.DeleteAgentPool(ctx, organization, state.ID.ValueString(), force); err != nil {
+		resp.Diagnostics.Append(r.data.deleteDiagnostic(operation{
+			action:       fmt.Sprintf("delete %s of organization %q", state.String(), organization),
+			organization: organization, permission: "agent_pool:delete",
+		}, force, err))
+	}
+}
+
+// drain waits until no deployment is running on the agent pool.
+func (r *agentPoolResource) drain(ctx context.Context, state agentPoolModel) diag.Diagnostics {
+	timeout := durationOr(state.DrainTimeout, 0)
+	if timeout == 0 {
+		return nil
+	}
+	organization := state.Organization.ValueString()
+	err := r.data.client.DrainAgentPool(ctx, organization, state.ID.ValueString(), timeout)
+	var busy *pulumiapi.AgentPoolBusyError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &busy):
+		return diag.Diagnostics{diag.NewErrorDiagnostic("Agent pool is executing deployments", busyDetail(&state, busy))}
+	}
+	return diag.Diagnostics{r.data.errorDiagnostic(operation{
+		action:       fmt.Sprintf("read the deployments of organization %q before deleting %s", organization, state.String()),
+		organization: organization, permission: "deployments:read",
+	}, err)}
 }
 
 // ImportState implements [resource.ResourceWithImportState].
 func (r *agentPoolResource) ImportState(
 	ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse,
 ) {
-	if !r.connection.ready() {
-		resp.Diagnostics.AddError(r.connection.notReady())
+	if problem := r.data.notConfigured(); problem != nil {
+		resp.Diagnostics.Append(problem)
 		return
 	}
-	ctx, warnings := cloud.WithWarnings(ctx)
-	defer addWarnings(&resp.Diagnostics, warnings)
-	identity, diagnostics := r.imported(ctx, req)
-	resp.Diagnostics.Append(diagnostics...)
+	defer r.data.appendWarnings(&resp.Diagnostics)
+	organization, pool, diags := r.resolveImport(ctx, req)
+	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, identity)...)
-	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("organization"), identity.Organization)...)
-	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("id"), identity.ID)...)
-	// The API has no such field, so that reading can't fill it in: without it the first plan would.
-	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("force_destroy"), false)...)
+	model := newAgentPoolModel(organization, pool)
+	resp.Diagnostics.Append(resp.Identity.Set(ctx, model.identity())...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
 	resp.Diagnostics.AddWarning("Agent pool imported without its token",
-		fmt.Sprintf("Pulumi Cloud shows the token of an agent pool only once, when it is created, so token is null for the imported "+
-			"pool %s. Its runners keep working with the token that they have. To get a new token, replace the pool.",
-			identity.ID.ValueString()))
+		fmt.Sprintf("Pulumi Cloud returns the token of an agent pool only when it is created, so token is null for the imported %s. "+
+			"Runners that have the token keep working. To get a new token, replace the agent pool.", model.String()))
 }

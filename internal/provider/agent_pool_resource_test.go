@@ -1,1093 +1,687 @@
 package provider_test
 
 import (
-	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
-	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
-	"regexp"
+	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	tfjson "github.com/hashicorp/terraform-json"
-	"github.com/hashicorp/terraform-plugin-testing/compare"
-	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
-	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
-	"github.com/hashicorp/terraform-plugin-testing/plancheck"
-	"github.com/hashicorp/terraform-plugin-testing/statecheck"
-	"github.com/hashicorp/terraform-plugin-testing/terraform"
-	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
-	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/cloud"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/acctest"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
-const (
-	// address is that of the pool under test.
-	address = "pulumicloud_agent_pool.test"
-
-	jsonType, htmlType, textType = "application/json", "text/html; charset=utf-8", "text/plain; charset=utf-8"
-
-	listRequest   = "GET /api/orgs/acme/agent-pools"
-	createRequest = "POST /api/orgs/acme/agent-pools"
-	getRequest    = "GET /api/orgs/acme/agent-pools/{id}"
-	updateRequest = "PATCH /api/orgs/acme/agent-pools/{id}"
-	deleteRequest = "DELETE /api/orgs/acme/agent-pools/{id}"
-)
-
-// poolBlock is the pool under test with these arguments.
-func poolBlock(arguments string) string {
-	return fmt.Sprintf("resource \"pulumicloud_agent_pool\" \"test\" {\n%s\n}\n", arguments)
-}
-
-// inAcme is a configuration whose provider names the organization acme, with the pool under test.
-func (c pulumiCloud) inAcme(arguments string) string {
-	return c.config(`organization = "acme"`, poolBlock(arguments))
-}
-
-// onlyPool returns the pool of an organization that must have no other.
-func (c pulumiCloud) onlyPool(t *testing.T, organization string) emulator.AgentPool {
-	t.Helper()
-	pools := c.AgentPools(organization)
-	if len(pools) != 1 {
-		t.Fatalf("organization %s has %d agent pools, want 1", organization, len(pools))
-	}
-	return pools[0]
-}
-
-// mustCreate creates a pool that Terraform does not know.
-func (c pulumiCloud) mustCreate(t *testing.T, organization, name, description string) emulator.AgentPool {
-	t.Helper()
-	pool, _, err := c.CreateAgentPool(organization, name, description)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pool
-}
-
-// intercept lets handle answer the requests with that method, or all if it is empty, until stop is called.
-func (c pulumiCloud) intercept(
-	method string, handle func(w http.ResponseWriter, r *http.Request, next http.Handler),
-) (stop func()) {
-	var stopped atomic.Bool
-	c.Use(func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if stopped.Load() || method != "" && r.Method != method {
-				next.ServeHTTP(w, r)
-				return
-			}
-			handle(w, r, next)
-		})
-	})
-	return func() { stopped.Store(true) }
-}
-
-// answer is for intercept: it answers in the API's stead.
-func answer(status int, contentType, body string) func(http.ResponseWriter, *http.Request, http.Handler) {
-	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
-		w.Header().Set("Content-Type", contentType)
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, body)
-	}
-}
-
-// loseAnswer is for intercept: the request takes effect, and the connection breaks before the answer.
-func loseAnswer(_ http.ResponseWriter, r *http.Request, next http.Handler) {
-	next.ServeHTTP(httptest.NewRecorder(), r)
-	panic(http.ErrAbortHandler)
-}
-
-// record returns the response of a handler instead of sending it.
-func record(next http.Handler, w http.ResponseWriter, r *http.Request) *httptest.ResponseRecorder {
-	recorder := httptest.NewRecorder()
-	maps.Copy(recorder.Header(), w.Header())
-	next.ServeHTTP(recorder, r)
-	return recorder
-}
-
-// pulumiError is the body of Pulumi Cloud's own errors.
-func pulumiError(status int, message string) string {
-	return fmt.Sprintf(`{"code":%d,"message":"%s: %s"}`, status, http.StatusText(status), message)
-}
-
-var uuid = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
-
-// requested returns the requests so far, with the ids of pools left out, and forgets them.
-func (c pulumiCloud) requested() []string {
-	requests := make([]string, 0)
-	for _, request := range c.Requests() {
-		line := request.Method + " " + uuid.ReplaceAllString(request.Path, "{id}")
-		if len(request.Query) > 0 {
-			line += "?" + request.Query.Encode()
-		}
-		requests = append(requests, line)
-	}
-	c.ResetRequests()
-	return requests
-}
-
-func expectRequests(t *testing.T, pulumi pulumiCloud, want ...string) {
-	t.Helper()
-	if err := pulumi.expect(want...).check(); err != nil {
-		t.Error(err)
-	}
-}
-
-// requestCheck is a check, of a plan or a state, that expects these requests and no others since the last one.
-type requestCheck struct {
-	pulumi pulumiCloud
-	want   []string
-}
-
-func (c pulumiCloud) expect(want ...string) requestCheck { return requestCheck{c, want} }
-
-func (c requestCheck) check() error {
-	if got := c.pulumi.requested(); !slices.Equal(got, c.want) {
-		return fmt.Errorf("requests:\n\t%s\nwant:\n\t%s", strings.Join(got, "\n\t"), strings.Join(c.want, "\n\t"))
-	}
-	return nil
-}
-
-func (c requestCheck) CheckPlan(_ context.Context, _ plancheck.CheckPlanRequest, resp *plancheck.CheckPlanResponse) {
-	resp.Error = c.check()
-}
-
-func (c requestCheck) CheckState(
-	_ context.Context, _ statecheck.CheckStateRequest, resp *statecheck.CheckStateResponse,
-) {
-	resp.Error = c.check()
-}
-
-// stateCheck checks the pool under test as the state has it.
-type stateCheck func(values map[string]any) error
-
-func (c stateCheck) CheckState(
-	_ context.Context, req statecheck.CheckStateRequest, resp *statecheck.CheckStateResponse,
-) {
-	if req.State.Values == nil {
-		resp.Error = errors.New("the state is empty")
-		return
-	}
-	pool, err := resourceOf(req.State.Values.RootModule, address)
-	if err == nil {
-		err = c(pool.AttributeValues)
-	}
-	resp.Error = err
-}
-
-// priorStateCheck checks the pool under test as the plan finds it.
-type priorStateCheck func(*tfjson.StateResource) error
-
-func (c priorStateCheck) CheckPlan(
-	_ context.Context, req plancheck.CheckPlanRequest, resp *plancheck.CheckPlanResponse,
-) {
-	pool, err := resourceOf(req.Plan.PriorState.Values.RootModule, address)
-	if err == nil {
-		err = c(pool)
-	}
-	resp.Error = err
-}
-
-func resourceOf(module *tfjson.StateModule, address string) (*tfjson.StateResource, error) {
-	for _, candidate := range module.Resources {
-		if candidate.Address == address {
-			return candidate, nil
-		}
-	}
-	return nil, fmt.Errorf("%s is not in the state", address)
-}
-
-// hasToken checks that the state holds the pool's own token.
-func (c pulumiCloud) hasToken() stateCheck {
-	return func(values map[string]any) error {
-		organization, _ := values["organization"].(string)
-		id, _ := values["id"].(string)
-		token, _ := values["token"].(string)
-		if !c.TokenMatches(organization, id, token) {
-			return fmt.Errorf("the token in the state is not that of pool %s in organization %s", id, organization)
-		}
-		return nil
-	}
-}
-
-func attribute(name string) tfjsonpath.Path { return tfjsonpath.New(name) }
-
-func has(name, value string) statecheck.StateCheck {
-	return statecheck.ExpectKnownValue(address, attribute(name), knownvalue.StringExact(value))
-}
-
-func preApply(checks ...plancheck.PlanCheck) resource.ConfigPlanChecks {
-	return resource.ConfigPlanChecks{PreApply: checks}
-}
-
-func action(action plancheck.ResourceActionType) plancheck.PlanCheck {
-	return plancheck.ExpectResourceAction(address, action)
-}
-
-// message matches these texts in this order, however the CLI breaks and frames their lines.
-func message(texts ...string) *regexp.Regexp {
-	patterns := make([]string, len(texts))
-	for i, text := range texts {
-		words := strings.Fields(text)
-		for j, word := range words {
-			words[j] = regexp.QuoteMeta(word)
-		}
-		patterns[i] = strings.Join(words, `[\s│]+`)
-	}
-	return regexp.MustCompile("(?s)" + strings.Join(patterns, ".*"))
-}
-
-func TestAccAgentPool_lifecycle(t *testing.T) {
+func TestAgentPool_tokenSurvivesRefreshAndUpdate(t *testing.T) {
 	t.Parallel()
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	sameID, sameToken := statecheck.CompareValue(compare.ValuesSame()), statecheck.CompareValue(compare.ValuesSame())
-	same := func(checks ...statecheck.StateCheck) []statecheck.StateCheck {
-		return append(checks, pulumi.hasToken(),
-			sameID.AddStateValue(address, attribute("id")), sameToken.AddStateValue(address, attribute("token")))
+	cloud := startPulumiCloud(t, emulator.Options{})
+	pools := cloud.acme(t)
+	pool := pools.MustApply(t, pools.Absent(), acctest.Values{"name": "runners"})
+	id, token := pool.Text("id"), pool.Text("token")
+	if !cloud.TokenMatches("acme", id, token) {
+		t.Fatal("the state does not have the token of the agent pool")
 	}
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories(),
-		Steps: []resource.TestStep{
-			{
-				Config: pulumi.inAcme(`name = "runners"`),
-				ConfigPlanChecks: resource.ConfigPlanChecks{
-					PreApply: []plancheck.PlanCheck{
-						action(plancheck.ResourceActionCreate),
-						plancheck.ExpectUnknownValue(address, attribute("id")),
-						plancheck.ExpectUnknownValue(address, attribute("token")),
-						plancheck.ExpectSensitiveValue(address, attribute("token")),
-						plancheck.ExpectKnownValue(address, attribute("organization"), knownvalue.StringExact("acme")),
-						pulumi.expect(),
-					},
-					PostApplyPreRefresh:  []plancheck.PlanCheck{plancheck.ExpectEmptyPlan(), pulumi.expect()},
-					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan(), pulumi.expect(listRequest)},
-				},
-				ConfigStateChecks: same(
-					pulumi.expect(createRequest),
-					has("organization", "acme"), has("name", "runners"), has("description", ""),
-					statecheck.ExpectKnownValue(address, attribute("force_destroy"), knownvalue.Bool(false)),
-				),
-			},
-			{
-				Config: pulumi.inAcme(`name = "renamed"`),
-				ConfigPlanChecks: preApply(
-					action(plancheck.ResourceActionUpdate),
-					plancheck.ExpectKnownValue(address, attribute("id"), knownvalue.NotNull()),
-					plancheck.ExpectKnownValue(address, attribute("token"), knownvalue.NotNull()),
-					pulumi.expect(listRequest),
-				),
-				ConfigStateChecks: same(pulumi.expect(updateRequest), has("name", "renamed")),
-			},
-			{
-				PreConfig:         pulumi.ResetRequests,
-				Config:            pulumi.inAcme("name = \"both\"\ndescription = \"at once\""),
-				ConfigPlanChecks:  preApply(action(plancheck.ResourceActionUpdate), pulumi.expect(listRequest)),
-				ConfigStateChecks: same(pulumi.expect(updateRequest), has("name", "both"), has("description", "at once")),
-			},
-			{
-				PreConfig:         pulumi.ResetRequests,
-				Config:            pulumi.inAcme("name = \"both\"\ndescription = \"at once\""),
-				Destroy:           true,
-				ConfigPlanChecks:  preApply(action(plancheck.ResourceActionDestroy), pulumi.expect(listRequest)),
-				ConfigStateChecks: []statecheck.StateCheck{pulumi.expect(deleteRequest)},
-			},
-		},
-	})
-	if pools := pulumi.AgentPools("acme"); len(pools) > 0 {
-		t.Errorf("%d agent pools are left", len(pools))
+	expectSame := func(o acctest.Object) {
+		t.Helper()
+		if o.Text("id") != id || o.Text("token") != token {
+			t.Error("the ID or the token has changed")
+		}
 	}
+	pool = pools.MustRead(t, pool)
+	expectSame(pool)
+	change, diagnostics := pools.Plan(t.Context(), pool, acctest.Values{"name": "renamed"})
+	expectNone(t, diagnostics)
+	expectSame(acctest.Object{Value: change.Planned})
+	pool = pools.MustApply(t, pool, acctest.Values{"name": "renamed"})
+	expectSame(pool)
+	pool = pools.MustApply(t, pool, acctest.Values{"name": "renamed", "force_destroy": true})
+	expectSame(pool)
+
+	stop := cloud.intercept(http.MethodPatch, respondError(http.StatusInternalServerError, "out of order"))
+	failed, diagnostics := pools.Apply(t.Context(), pool, acctest.Values{"name": "again"})
+	expectError(t, diagnostics, "Pulumi Cloud server error")
+	expectSame(failed)
+	if got := failed.Text("name"); got != "renamed" {
+		t.Errorf("the name is %q after a failed update", got)
+	}
+	stop()
+	expectSame(pools.MustRead(t, failed))
 }
 
-func TestAgentPool_updateSendsOnlyWhatChanges(t *testing.T) {
+func TestAgentPool_updateSendsBothFields(t *testing.T) {
 	t.Parallel()
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	c := newCore(t, pulumi, attributes{"organization": "acme"})
-	pool := c.MustApply(t, c.Absent(), attributes{"name": "runners", "description": "first"})
-	for _, change := range []struct {
-		config attributes
-		body   string
-	}{
-		{attributes{"name": "renamed", "description": "first"}, `{"name":"renamed"}`},
-		{attributes{"name": "renamed", "description": "second"}, `{"description":"second"}`},
-		{attributes{"name": "renamed"}, `{"description":""}`},
-		{attributes{"name": "runners", "description": "third"}, `{"name":"runners","description":"third"}`},
-		{attributes{"name": "runners", "description": ""}, `{"description":""}`},
+	cloud := startPulumiCloud(t, emulator.Options{})
+	pools := cloud.acme(t)
+	pool := pools.MustApply(t, pools.Absent(), acctest.Values{"name": "runners", "description": "first"})
+	for _, config := range []acctest.Values{
+		{"name": "renamed", "description": "first"},
+		{"name": "renamed", "description": "second"},
+		{"name": "renamed", "description": ""},
+		{"name": "runners", "description": "third"},
 	} {
-		pulumi.ResetRequests()
-		pool = c.MustApply(t, pool, change.config)
-		requests := pulumi.Requests()
-		if len(requests) != 1 || requests[0].Method != http.MethodPatch || requests[0].Body != change.body {
-			t.Errorf("%v: requests %+v, want one PATCH of %s", change.config, requests, change.body)
+		cloud.ResetRequests()
+		pool = pools.MustApply(t, pool, config)
+		requests := cloud.Requests()
+		if len(requests) != 1 || requests[0].Method != http.MethodPatch {
+			t.Fatalf("%v: %d requests, want one PATCH", config, len(requests))
+		}
+		var body acctest.Values
+		mustDo(t, json.Unmarshal([]byte(requests[0].Body), &body))
+		if !reflect.DeepEqual(body, config) {
+			t.Errorf("the body is %v, want %v", body, config)
 		}
 	}
 }
 
-func TestAccAgentPool_descriptionUnsetAndEmptyAreTheSame(t *testing.T) {
+func TestAgentPool_updateWithoutRequest(t *testing.T) {
 	t.Parallel()
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	const unset = `name = "runners"`
-	const empty = unset + "\n" + `description = ""`
-	const set = unset + "\n" + `description = "in the data centre"`
-	step := func(arguments, description string, want plancheck.ResourceActionType) resource.TestStep {
-		return resource.TestStep{
-			Config:            pulumi.inAcme(arguments),
-			ConfigPlanChecks:  preApply(action(want)),
-			ConfigStateChecks: []statecheck.StateCheck{has("description", description)},
+	cloud := startPulumiCloud(t, emulator.Options{})
+	pools := cloud.acme(t)
+	pool := pools.MustApply(t, pools.Absent(), acctest.Values{"name": "runners"})
+	cloud.ResetRequests()
+	for _, test := range []struct {
+		config acctest.Values
+		want   acctest.Action
+	}{
+		{acctest.Values{"name": "runners", "description": ""}, acctest.NoOp},
+		{acctest.Values{"name": "runners", "force_destroy": true}, acctest.Update},
+		{acctest.Values{"name": "runners", "drain_timeout": "1h"}, acctest.Update},
+		{acctest.Values{"name": "runners", "rotate_triggers": map[string]tftypes.Value{}}, acctest.Update},
+		{acctest.Values{"name": "runners"}, acctest.Update},
+	} {
+		change, diagnostics := pools.Plan(t.Context(), pool, test.config)
+		expectNone(t, diagnostics)
+		if change.Action != test.want {
+			t.Errorf("%v: the plan is %s, want %s", test.config, change.Action, test.want)
 		}
+		pool, diagnostics = pools.ApplyChange(t.Context(), change)
+		expectNone(t, diagnostics)
 	}
-	const create, update, noOp = plancheck.ResourceActionCreate, plancheck.ResourceActionUpdate, plancheck.ResourceActionNoop
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories(),
-		Steps: []resource.TestStep{
-			step(unset, "", create),
-			step(empty, "", noOp),
-			step(unset, "", noOp),
-			step(set, "in the data centre", update),
-			step(unset, "", update),
-			step(set, "in the data centre", update),
-			step(empty, "", update),
-			step(unset+"\ndescription = null", "", noOp),
-		},
-	})
+	cloud.expectRequests(t)
 }
 
-func TestAccAgentPool_driftIsShownAndRepaired(t *testing.T) {
+func TestAgentPool_updateStoredDifferently(t *testing.T) {
 	t.Parallel()
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	config := pulumi.inAcme("name = \"runners\"\ndescription = \"ours\"")
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories(),
-		Steps: []resource.TestStep{
-			{Config: config},
-			{
-				PreConfig: func() {
-					name, description := "theirs", "changed in the console"
-					if err := pulumi.UpdateAgentPool("acme", pulumi.onlyPool(t, "acme").ID, &name, &description); err != nil {
-						t.Fatal(err)
-					}
-					pulumi.ResetRequests()
-				},
-				Config: config,
-				ConfigPlanChecks: preApply(
-					action(plancheck.ResourceActionUpdate),
-					priorStateCheck(func(pool *tfjson.StateResource) error {
-						if pool.AttributeValues["name"] != "theirs" || pool.AttributeValues["description"] != "changed in the console" {
-							return fmt.Errorf("the refreshed state has the name %v and the description %v",
-								pool.AttributeValues["name"], pool.AttributeValues["description"])
-						}
-						return nil
-					}),
-					pulumi.expect(listRequest),
-				),
-				ConfigStateChecks: []statecheck.StateCheck{
-					pulumi.expect(updateRequest), has("name", "runners"), has("description", "ours"), pulumi.hasToken(),
-				},
-			},
-		},
-	})
-}
-
-func TestAccAgentPool_goneAtRefreshIsPlannedForCreation(t *testing.T) {
-	t.Parallel()
-	clock := newTestClock()
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	config := pulumi.inAcme(`name = "runners"`)
-	newID := statecheck.CompareValue(compare.ValuesDiffer())
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories(clock.option),
-		Steps: []resource.TestStep{
-			{
-				Config:            config,
-				ConfigStateChecks: []statecheck.StateCheck{newID.AddStateValue(address, attribute("id"))},
-			},
-			{
-				PreConfig: func() {
-					clock.advance(2 * time.Minute)
-					if err := pulumi.DeleteAgentPool("acme", pulumi.onlyPool(t, "acme").ID); err != nil {
-						t.Fatal(err)
-					}
-					pulumi.ResetRequests()
-				},
-				Config:           config,
-				ConfigPlanChecks: preApply(action(plancheck.ResourceActionCreate), pulumi.expect(listRequest, getRequest)),
-				ConfigStateChecks: []statecheck.StateCheck{
-					pulumi.expect(createRequest), pulumi.hasToken(), newID.AddStateValue(address, attribute("id")),
-				},
-			},
-		},
-	})
-}
-
-func TestAccAgentPool_goneAtDeleteIsSuccess(t *testing.T) {
-	t.Parallel()
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories(),
-		Steps: []resource.TestStep{
-			{Config: pulumi.inAcme(`name = "runners"`)},
-			{
-				Config:  pulumi.inAcme(`name = "runners"`),
-				Destroy: true,
-				ConfigPlanChecks: preApply(planCheck(func(*tfjson.Plan) error {
-					defer pulumi.ResetRequests()
-					return pulumi.DeleteAgentPool("acme", pulumi.onlyPool(t, "acme").ID)
-				})),
-				// "Not found" could be the organization: the list tells.
-				ConfigStateChecks: []statecheck.StateCheck{pulumi.expect(deleteRequest, listRequest)},
-			},
-		},
-	})
-}
-
-// planCheck checks a plan, or does something between plan and apply.
-type planCheck func(*tfjson.Plan) error
-
-func (c planCheck) CheckPlan(_ context.Context, req plancheck.CheckPlanRequest, resp *plancheck.CheckPlanResponse) {
-	resp.Error = c(req.Plan)
-}
-
-// testClock is a time that moves when it is told to.
-type testClock struct{ now atomic.Pointer[time.Time] }
-
-func newTestClock() *testClock {
-	var clock testClock
-	now := time.Now()
-	clock.now.Store(&now)
-	return &clock
-}
-
-func (c *testClock) advance(by time.Duration) {
-	now := c.now.Load().Add(by)
-	c.now.Store(&now)
-}
-
-func (c *testClock) option(config *cloud.Config) {
-	config.Now = func() time.Time { return *c.now.Load() }
-}
-
-// stackPool returns the pool that the stack web/production uses.
-func (c pulumiCloud) stackPool(t *testing.T) string {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
-		c.url+"/api/stacks/acme/web/production/deployments/settings", http.NoBody)
-	if err != nil {
-		t.Fatal(err)
+	cloud := startPulumiCloud(t, emulator.Options{})
+	pools := cloud.acme(t)
+	pool := pools.MustApply(t, pools.Absent(), acctest.Values{"name": "runners", "description": "old"})
+	cloud.intercept(http.MethodPatch, respond(http.StatusOK, jsonType, `{"name":"runners","description":"old"}`))
+	pool, diagnostics := pools.Apply(t.Context(), pool, acctest.Values{"name": "runners"})
+	expectWarning(t, diagnostics, "Pulumi Cloud stored different values", `description ""`, `description "old"`)
+	if got := pool.Text("description"); diagnostics.HasError() || got != "" {
+		t.Errorf("the description in the state is %q, want the planned value: %s", got, diagnostics)
 	}
-	req.Header.Set("Authorization", "token "+accessToken)
-	req.Header.Set("Accept", "application/vnd.pulumi+9")
-	req.Header.Set("X-Pulumi-Source", "provider")
-	req.Header.Set("User-Agent", "provider-test")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("status %d, %v: %s", resp.StatusCode, err, body)
-	}
-	return uuid.FindString(string(body))
-}
-
-// useInStack makes the stack web/production use the only pool of acme.
-func (c pulumiCloud) useInStack(t *testing.T) {
-	t.Helper()
-	if err := c.SetStackPool("acme", "web", "production", c.onlyPool(t, "acme").ID); err != nil {
-		t.Fatal(err)
+	if got := pools.MustRead(t, pool).Text("description"); got != "old" {
+		t.Errorf("the description after a refresh is %q", got)
 	}
 }
 
-func TestAccAgentPool_forceDestroy(t *testing.T) {
+func TestAgentPool_identity(t *testing.T) {
 	t.Parallel()
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	const unforced = `name = "runners"`
-	const forced = unforced + "\nforce_destroy = true"
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories(),
-		Steps: []resource.TestStep{
-			{Config: pulumi.inAcme(unforced)},
-			{
-				PreConfig: func() {
-					pulumi.useInStack(t)
-					pulumi.ResetRequests()
-				},
-				Config:  pulumi.inAcme(unforced),
-				Destroy: true,
-				ExpectError: message("Agent pool in use", `"runners"`, "set force_destroy = true and apply that before you destroy",
-					"Pulumi-hosted runners"),
-			},
-			{
-				PreConfig: func() {
-					expectRequests(t, pulumi, listRequest, deleteRequest)
-					if id := pulumi.onlyPool(t, "acme").ID; pulumi.stackPool(t) != id {
-						t.Error("the stack lost its pool to a destroy that was refused")
-					}
-				},
-				// The pool is still in the state.
-				Config:           pulumi.inAcme(unforced),
-				ConfigPlanChecks: preApply(plancheck.ExpectEmptyPlan()),
-			},
-			{
-				// Written, but not applied.
-				Config:      pulumi.inAcme(forced),
-				Destroy:     true,
-				ExpectError: message("Agent pool in use", "what counts is the value in the state"),
-			},
-			{
-				PreConfig: pulumi.ResetRequests,
-				Config:    pulumi.inAcme(forced),
-				ConfigPlanChecks: preApply(
-					action(plancheck.ResourceActionUpdate), pulumi.expect(listRequest),
-				),
-				ConfigStateChecks: []statecheck.StateCheck{
-					pulumi.expect(), pulumi.hasToken(),
-					statecheck.ExpectKnownValue(address, attribute("force_destroy"), knownvalue.Bool(true)),
-				},
-			},
-			{
-				PreConfig:         pulumi.ResetRequests,
-				Config:            pulumi.inAcme(forced),
-				Destroy:           true,
-				ConfigPlanChecks:  preApply(pulumi.expect(listRequest)),
-				ConfigStateChecks: []statecheck.StateCheck{pulumi.expect(deleteRequest + "?force=true")},
-			},
-		},
-	})
-	if pool := pulumi.stackPool(t); pool != "" {
-		t.Errorf("the stack still uses pool %s", pool)
-	}
-}
-
-func TestAccAgentPool_organization(t *testing.T) {
-	t.Parallel()
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	const globex = `organization = "globex"`
-	const pool = `name = "runners"`
-	newID := statecheck.CompareValue(compare.ValuesDiffer())
-	step := func(config, organization string, want plancheck.ResourceActionType) resource.TestStep {
-		checks := []statecheck.StateCheck{has("organization", organization), pulumi.hasToken()}
-		if want != plancheck.ResourceActionNoop {
-			checks = append(checks, newID.AddStateValue(address, attribute("id")))
-		}
-		return resource.TestStep{Config: config, ConfigPlanChecks: preApply(action(want)), ConfigStateChecks: checks}
-	}
-	const create, noOp = plancheck.ResourceActionCreate, plancheck.ResourceActionNoop
-	const replace = plancheck.ResourceActionDestroyBeforeCreate
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories(),
-		CheckDestroy:             pulumi.noPools,
-		Steps: []resource.TestStep{
-			step(pulumi.inAcme(pool), "acme", create),
-			// Naming what was the default anyway, or leaving it to the default again, changes nothing.
-			step(pulumi.inAcme(pool+"\norganization = \"acme\""), "acme", noOp),
-			step(pulumi.inAcme(pool), "acme", noOp),
-			// The resource's own wins over the provider's.
-			step(pulumi.inAcme(pool+"\n"+globex), "globex", replace),
-			step(pulumi.inAcme(pool), "acme", replace),
-			// The provider's default alone changes.
-			step(pulumi.config(globex, poolBlock(pool)), "globex", replace),
-		},
-	})
-	if count := pulumi.count("GET /api/user/organizations/default"); count > 0 {
-		t.Errorf("the user's default organization was asked for %d times though the provider names one", count)
-	}
-}
-
-// noPools is for CheckDestroy.
-func (c pulumiCloud) noPools(*terraform.State) error {
-	for _, organization := range []string{"acme", "globex"} {
-		if pools := c.AgentPools(organization); len(pools) > 0 {
-			return fmt.Errorf("organization %s has %d agent pools left", organization, len(pools))
-		}
-	}
-	return nil
-}
-
-func TestAccAgentPool_defaultOrganizationOfTheUser(t *testing.T) {
-	t.Parallel()
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	const defaultRequest = "GET /api/user/organizations/default"
-	config := pulumi.config("", poolBlock(`name = "runners"`))
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories(),
-		CheckDestroy:             pulumi.noPools,
-		Steps: []resource.TestStep{
-			{
-				// A pool that names its organization needs no default.
-				Config:            pulumi.config("", poolBlock("name = \"runners\"\norganization = \"globex\"")),
-				ConfigPlanChecks:  preApply(pulumi.expect()),
-				ConfigStateChecks: []statecheck.StateCheck{pulumi.expect("POST /api/orgs/globex/agent-pools")},
-			},
-			{
-				Config:  config,
-				Destroy: true,
-			},
-			{
-				PreConfig: pulumi.ResetRequests,
-				Config:    config,
-				ConfigPlanChecks: preApply(
-					action(plancheck.ResourceActionCreate),
-					plancheck.ExpectKnownValue(address, attribute("organization"), knownvalue.StringExact("acme")),
-					pulumi.expect(defaultRequest),
-				),
-				ConfigStateChecks: []statecheck.StateCheck{
-					has("organization", "acme"),
-					// Terraform plans once more in each apply, with a provider configured anew.
-					pulumi.expect(defaultRequest, createRequest),
-				},
-			},
-			{
-				// Another default tomorrow does not move the pools of today, and is not even asked for.
-				PreConfig: func() {
-					pulumi.SetDefaultOrganization("globex")
-					pulumi.ResetRequests()
-				},
-				Config:           config,
-				ConfigPlanChecks: preApply(plancheck.ExpectEmptyPlan(), pulumi.expect(listRequest)),
-			},
-		},
-	})
-}
-
-func TestAccAgentPool_noOrganizationAtAll(t *testing.T) {
-	t.Parallel()
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	pulumi.SetDefaultOrganization("")
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories(),
-		Steps: []resource.TestStep{{
-			Config:      pulumi.config("", poolBlock(`name = "runners"`)),
-			ExpectError: message("No organization", "Set organization here or on the provider, or PULUMI_DEFAULT_ORGANIZATION"),
-		}},
-	})
-	if posts := pulumi.count(createRequest); posts > 0 {
-		t.Errorf("%d POSTs without an organization", posts)
-	}
-}
-
-func TestAccAgentPool_valuesUnknownWhilePlanning(t *testing.T) {
-	t.Parallel()
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	const inputs = `
-resource "terraform_data" "organization" { input = "globex" }
-resource "terraform_data" "name" { input = "runners" }
-resource "terraform_data" "description" { input = "" }
-`
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories(),
-		CheckDestroy:             pulumi.noPools,
-		Steps: []resource.TestStep{
-			{
-				Config: pulumi.config("", inputs+poolBlock(`
-  organization = terraform_data.organization.output
-  name         = terraform_data.name.output
-  description  = terraform_data.description.output`)),
-				ConfigPlanChecks: preApply(
-					action(plancheck.ResourceActionCreate),
-					plancheck.ExpectUnknownValue(address, attribute("organization")),
-					plancheck.ExpectUnknownValue(address, attribute("name")),
-					pulumi.expect(),
-				),
-				ConfigStateChecks: []statecheck.StateCheck{
-					pulumi.expect("POST /api/orgs/globex/agent-pools"), has("organization", "globex"), has("name", "runners"),
-					has("description", ""), pulumi.hasToken(),
-				},
-			},
-		},
-	})
-}
-
-func TestAccAgentPool_providerConfigurationUnknownWhilePlanning(t *testing.T) {
-	t.Parallel()
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	config := func(name string) string {
-		return fmt.Sprintf(`
-resource "terraform_data" "token" { input = %q }
-
-resource "terraform_data" "organization" { input = "globex" }
-
-provider "pulumicloud" {
-  api_url      = %q
-  access_token = terraform_data.token.output
-  organization = terraform_data.organization.output
-}
-
-%s`, accessToken, pulumi.url, poolBlock(fmt.Sprintf("name = %q", name)))
-	}
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories(),
-		CheckDestroy:             pulumi.noPools,
-		Steps: []resource.TestStep{
-			{
-				Config: config("runners"),
-				ConfigPlanChecks: preApply(
-					action(plancheck.ResourceActionCreate),
-					plancheck.ExpectUnknownValue(address, attribute("organization")),
-					pulumi.expect(),
-				),
-				ConfigStateChecks: []statecheck.StateCheck{
-					pulumi.expect("POST /api/orgs/globex/agent-pools"), has("organization", "globex"), pulumi.hasToken(),
-				},
-			},
-			{
-				Config:            config("renamed"),
-				ConfigPlanChecks:  preApply(action(plancheck.ResourceActionUpdate)),
-				ConfigStateChecks: []statecheck.StateCheck{has("name", "renamed"), pulumi.hasToken()},
-			},
-		},
-	})
-}
-
-func TestAccAgentPool_providerOrganizationUnknownWhilePlanning(t *testing.T) {
-	t.Parallel()
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	config := pulumi.config("organization = terraform_data.organization.output", `
-resource "terraform_data" "organization" { input = "globex" }
-`+poolBlock(`name = "runners"`))
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories(),
-		CheckDestroy:             pulumi.noPools,
-		Steps: []resource.TestStep{{
-			Config: config,
-			ConfigPlanChecks: preApply(
-				plancheck.ExpectUnknownValue(address, attribute("organization")), pulumi.expect(),
-			),
-			ConfigStateChecks: []statecheck.StateCheck{
-				pulumi.expect("POST /api/orgs/globex/agent-pools"), has("organization", "globex"), pulumi.hasToken(),
-			},
-		}},
-	})
-}
-
-func TestAccAgentPool_providerAliasesShareNothing(t *testing.T) {
-	t.Parallel()
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	const otherToken = "pul-89abcdef0123456789abcdef0123456789abcdef"
-	// Each token is good for one organization.
-	pulumi.Use(func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			want := "token " + accessToken
-			if strings.HasPrefix(r.URL.Path, "/api/orgs/globex/") {
-				want = "token " + otherToken
+	for _, omitIdentity := range []bool{false, true} {
+		t.Run(fmt.Sprintf("OmitIdentity %t", omitIdentity), func(t *testing.T) {
+			t.Parallel()
+			clock, cloud := newTestClock(), startPulumiCloud(t, emulator.Options{})
+			pools := cloud.acme(t, clock.option)
+			pools.OmitIdentity = omitIdentity
+			pool := pools.MustApply(t, pools.Absent(), acctest.Values{"name": "runners"})
+			want := map[string]any{"organization": "acme", "id": pool.Text("id")}
+			expectIdentity := func(o acctest.Object) {
+				t.Helper()
+				if got := pools.IdentityOf(o); !reflect.DeepEqual(got, want) {
+					t.Errorf("identity %v, want %v", got, want)
+				}
 			}
-			if r.Header.Get("Authorization") != want {
-				answer(http.StatusUnauthorized, jsonType, pulumiError(401, "another organization's token"))(w, r, next)
+			expectIdentity(pool)
+			expectIdentity(pools.MustRead(t, pool))
+			expectIdentity(pools.MustApply(t, pool, acctest.Values{"name": "renamed"}))
+			expectIdentity(pools.MustApply(t, pool, acctest.Values{"name": "runners", "force_destroy": true}))
+			imported, diagnostics := pools.Import(t.Context(), "acme/"+pool.Text("id"))
+			if diagnostics.HasError() {
+				t.Fatal(diagnostics)
+			}
+			expectIdentity(imported)
+			expectIdentity(pools.MustRead(t, imported))
+
+			stop := cloud.intercept("", respondError(http.StatusForbidden, "no"))
+			kept, diagnostics := pools.Apply(t.Context(), pool, acctest.Values{"name": "again"})
+			expectError(t, diagnostics, "Permission denied")
+			expectIdentity(kept)
+			clock.advance(time.Hour)
+			kept, diagnostics = pools.Read(t.Context(), pool)
+			expectError(t, diagnostics, "Permission denied")
+			expectIdentity(kept)
+			stop()
+			clock.advance(time.Hour)
+
+			mustDo(t, cloud.DeleteAgentPool("acme", pool.Text("id")))
+			gone := pools.MustRead(t, pool)
+			if gone.Exists() {
+				t.Error("the agent pool is still in the state")
+			}
+			expectIdentity(gone)
+		})
+	}
+}
+
+func TestReadAgentPool_driftUpdatesState(t *testing.T) {
+	t.Parallel()
+	cloud := startPulumiCloud(t, emulator.Options{})
+	config := acctest.Values{"name": "runners", "description": "ours"}
+	pools := cloud.acme(t)
+	pool := pools.MustApply(t, pools.Absent(), config)
+	name, description := "theirs", "changed in the console"
+	mustDo(t, cloud.UpdateAgentPool("acme", pool.Text("id"), &name, &description))
+	cloud.ResetRequests()
+	drifted := pools.MustRead(t, pool)
+	if drifted.Text("name") != name || drifted.Text("description") != description || drifted.Text("token") != pool.Text("token") {
+		t.Errorf("name %q and description %q after a refresh", drifted.Text("name"), drifted.Text("description"))
+	}
+	repaired := pools.MustApply(t, drifted, config)
+	if !repaired.Value.Equal(pool.Value) {
+		t.Error("the state differs after the repair")
+	}
+	cloud.expectRequests(t, listRequest, updateRequest)
+}
+
+// Reads may not show an agent pool for a minute after its creation, which may be a time on a different clock.
+func TestReadAgentPool_recentlyCreated(t *testing.T) {
+	t.Parallel()
+	const second = time.Second
+	for _, test := range []struct {
+		age    time.Duration
+		reads  int // that do not find the agent pool
+		exists bool
+	}{
+		{0, 0, true},
+		{0, 3, true},
+		{50 * second, 3, true},
+		{-50 * second, 3, true},
+		{0, 5, false},
+		{61 * second, 1, false},
+		{-61 * second, 1, false},
+	} {
+		t.Run(fmt.Sprintf("age %s, missing from %d reads", test.age, test.reads), func(t *testing.T) {
+			t.Parallel()
+			clock, cloud := newTestClock(), startPulumiCloud(t, emulator.Options{})
+			pools := cloud.acme(t, clock.option)
+			pool := pools.MustApply(t, pools.Absent(), acctest.Values{"name": "runners"})
+			var hidden atomic.Int64
+			hidden.Store(int64(test.reads))
+			cloud.intercept(http.MethodGet, func(w http.ResponseWriter, r *http.Request, api http.Handler) {
+				switch {
+				case !uuidPattern.MatchString(r.URL.Path):
+					respond(http.StatusOK, jsonType, `{"agentPools":[]}`)(w, r, api)
+				case hidden.Add(-1) >= 0:
+					respondError(http.StatusNotFound, "agent pool")(w, r, api)
+				default:
+					api.ServeHTTP(w, r)
+				}
+			})
+			clock.advance(test.age)
+			refreshing := cloud.acme(t, clock.option)
+			cloud.ResetRequests()
+			pool = refreshing.MustRead(t, pool)
+			if pool.Exists() != test.exists {
+				t.Errorf("exists %t, want %t", pool.Exists(), test.exists)
+			}
+			want := []string{listRequest}
+			for range test.reads {
+				want = append(want, getRequest)
+			}
+			if test.exists {
+				want = append(want, getRequest)
+			}
+			cloud.expectRequests(t, want...)
+			change, _ := refreshing.Plan(t.Context(), pool, acctest.Values{"name": "runners"})
+			if (change.Action == acctest.Create) == test.exists {
+				t.Errorf("the plan is %s", change.Action)
+			}
+		})
+	}
+}
+
+// An agent pool that leaves the state by mistake is created a second time.
+func TestReadAgentPool_errorKeepsState(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		handle  interceptor
+		summary string
+	}{
+		"404 in HTML":       {respond(http.StatusNotFound, htmlType, "<h1>Not Found</h1>"), "Response not from Pulumi Cloud"},
+		"404 in plain text": {respond(http.StatusNotFound, textType, "404 page not found"), "Response not from Pulumi Cloud"},
+		"404 for the organization": {
+			respondError(http.StatusNotFound, "Organization 'acme' not found"), "Organization not found",
+		},
+		"200 in HTML": {respond(http.StatusOK, htmlType, "<h1>Log in</h1>"), "Unexpected response from Pulumi Cloud"},
+		"401":         {respondError(http.StatusUnauthorized, "invalid token"), "Access token rejected"},
+		"500":         {respondError(http.StatusInternalServerError, "out of order"), "Pulumi Cloud server error"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clock, cloud := newTestClock(), startPulumiCloud(t, emulator.Options{})
+			pools := cloud.acme(t, clock.option)
+			pool := pools.MustApply(t, pools.Absent(), acctest.Values{"name": "runners"})
+			clock.advance(time.Hour)
+			cloud.intercept("", test.handle)
+			kept, diagnostics := pools.Read(t.Context(), pool)
+			expectError(t, diagnostics, test.summary)
+			if !kept.Value.Equal(pool.Value) {
+				t.Error("the state has changed")
+			}
+		})
+	}
+}
+
+func TestAgentPool_providerConfigurationNotKnown(t *testing.T) {
+	t.Parallel()
+	cloud := startPulumiCloud(t, emulator.Options{})
+	pool := cloud.poolInAcme(t)
+	pools := cloud.provider(t, acctest.Values{"access_token": tftypes.UnknownValue}).Resource(poolType)
+
+	change, diagnostics := pools.Plan(t.Context(), pool, acctest.Values{"name": "renamed"})
+	expectNone(t, diagnostics)
+	if change.Action != acctest.Update {
+		t.Errorf("the plan is %s, want %s", change.Action, acctest.Update)
+	}
+	const summary = "Provider configuration is not known yet"
+	refreshed, diagnostics := pools.Read(t.Context(), pool)
+	expectWarning(t, diagnostics, summary, "was not refreshed", "access_token", "-target")
+	_, failed := pools.Import(t.Context(), "acme/"+pool.Text("id"))
+	expectError(t, failed, summary)
+	kept, failed := pools.Destroy(t.Context(), pool)
+	expectError(t, failed, summary)
+	if diagnostics.HasError() || !refreshed.Value.Equal(pool.Value) || !kept.Exists() {
+		t.Error("the state has changed without a request")
+	}
+	cloud.expectRequests(t)
+}
+
+func TestAgentPool_notConfigured(t *testing.T) {
+	t.Parallel()
+	cloud := startPulumiCloud(t, emulator.Options{})
+	pool := cloud.poolInAcme(t)
+	for summary, p := range map[string]*acctest.Provider{
+		"Provider not configured": newProvider(t),
+		"Missing access token":    cloud.provider(t, acctest.Values{"access_token": nil}),
+	} {
+		pools := p.Resource(poolType)
+		_, diagnostics := pools.Apply(t.Context(), pools.Absent(), acctest.Values{"name": "others", "organization": "acme"})
+		expectError(t, diagnostics, summary)
+		_, diagnostics = pools.Read(t.Context(), pool)
+		expectError(t, diagnostics, summary)
+		_, diagnostics = pools.Import(t.Context(), "acme/runners")
+		expectError(t, diagnostics, summary)
+	}
+	pools := cloud.provider(t, acctest.Values{"access_token": nil}).Resource(poolType)
+	_, diagnostics := pools.Plan(t.Context(), pools.Absent(), acctest.Values{"name": "others"})
+	expectError(t, diagnostics, "Missing access token", "PULUMI_ACCESS_TOKEN")
+	cloud.expectRequests(t)
+}
+
+func TestDeleteAgentPool_gone(t *testing.T) {
+	t.Parallel()
+	cloud := startPulumiCloud(t, emulator.Options{})
+	pools := cloud.acme(t)
+	pool := pools.MustApply(t, pools.Absent(), acctest.Values{"name": "runners"})
+	mustDo(t, cloud.DeleteAgentPool("acme", pool.Text("id")))
+	cloud.ResetRequests()
+	_, diagnostics := pools.Destroy(t.Context(), pool)
+	expectNone(t, diagnostics)
+	// A 404 may mean that the access token cannot see the organization.
+	cloud.expectRequests(t, deleteRequest, listRequest)
+}
+
+func TestDeleteAgentPool_inUse(t *testing.T) {
+	t.Parallel()
+	cloud := startPulumiCloud(t, emulator.Options{})
+	pools := cloud.acme(t)
+	pool := pools.MustApply(t, pools.Absent(), acctest.Values{"name": "runners"})
+	mustDo(t, cloud.SetStackPool("acme", "web", "production", pool.Text("id")))
+	cloud.ResetRequests()
+	kept, diagnostics := pools.Destroy(t.Context(), pool)
+	expectError(t, diagnostics, "Agent pool in use", `"runners"`, `"acme"`, "deployment settings", "force_destroy = true")
+	if !kept.Exists() {
+		t.Error("the agent pool left the state")
+	}
+	cloud.expectRequests(t, deleteRequest)
+
+	pool = pools.MustApply(t, pool, acctest.Values{"name": "runners", "force_destroy": true})
+	stop := cloud.intercept(http.MethodDelete, respondError(http.StatusBadRequest, "malformed"))
+	_, diagnostics = pools.Destroy(t.Context(), pool)
+	expectError(t, diagnostics, "Request rejected", `delete agent pool "runners"`, "malformed")
+	stop()
+	cloud.ResetRequests()
+	_, diagnostics = pools.Destroy(t.Context(), pool)
+	expectNone(t, diagnostics)
+	cloud.expectRequests(t, deleteRequest+"?force=true")
+}
+
+func TestDeleteAgentPool_drain(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		// statuses are those of the deployment after each request for deployments.
+		statuses []string
+		denied   bool
+		summary  string
+		texts    []string
+	}{
+		"deployment ends": {statuses: []string{emulator.DeploymentRunning, emulator.DeploymentSucceeded}},
+		"deployment does not end": {
+			statuses: []string{emulator.DeploymentRunning}, summary: "Agent pool is executing deployments",
+			texts: []string{`"runners"`, `stack "production" of project "web": running`, "10m0s", "drain_timeout"},
+		},
+		"no permission": {
+			denied: true, summary: "Permission denied", texts: []string{"deployments:read", `"runners"`},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clock, cloud := newTestClock(), startPulumiCloud(t, emulator.Options{})
+			pools := cloud.acme(t, clock.option)
+			pool := pools.MustApply(t, pools.Absent(), acctest.Values{"name": "runners", "drain_timeout": "10m"})
+			mustDo(t, cloud.SetStackPool("acme", "web", "production", pool.Text("id")))
+			deployment, err := cloud.StartDeployment("acme", "web", "production")
+			mustDo(t, err)
+			// The stack is moved first, as in a rotation.
+			mustDo(t, cloud.SetStackPool("acme", "web", "production", ""))
+			var requests atomic.Int64
+			cloud.intercept(http.MethodGet, func(w http.ResponseWriter, r *http.Request, api http.Handler) {
+				if test.denied {
+					respondError(http.StatusForbidden, "not for you")(w, r, api)
+					return
+				}
+				api.ServeHTTP(w, r)
+				if i := int(requests.Add(1)) - 1; i < len(test.statuses) {
+					if err := cloud.SetDeploymentStatus("acme", deployment, test.statuses[i]); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+			cloud.ResetRequests()
+			kept, diagnostics := pools.Destroy(t.Context(), pool)
+			if test.summary == "" {
+				expectNone(t, diagnostics)
+				cloud.expectWrites(t, http.MethodDelete)
 				return
 			}
-			r.Header.Set("Authorization", "token "+accessToken)
-			next.ServeHTTP(w, r)
-		})
-	})
-	// Only a CLI that starts the provider itself starts it once for each configuration.
-	w := newWorkspace(t, pulumi.config(`organization = "acme"`, fmt.Sprintf(`
-provider "pulumicloud" {
-  alias        = "globex"
-  api_url      = %q
-  access_token = %q
-  organization = "globex"
-}
-
-resource "pulumicloud_agent_pool" "acme" {
-  name = "runners"
-}
-
-resource "pulumicloud_agent_pool" "globex" {
-  provider = pulumicloud.globex
-  name     = "runners"
-}
-`, pulumi.url, otherToken)))
-	w.MustRun(t, "init")
-	w.MustRun(t, "apply", "-auto-approve")
-	pulumi.onlyPool(t, "acme")
-	pulumi.onlyPool(t, "globex")
-	pulumi.ResetRequests()
-	w.MustRun(t, "plan", "-detailed-exitcode")
-	requests := pulumi.requested()
-	slices.Sort(requests)
-	if want := []string{listRequest, "GET /api/orgs/globex/agent-pools"}; !slices.Equal(requests, want) {
-		t.Errorf("requests of a plan: %q, want %q", requests, want)
-	}
-	w.MustRun(t, "destroy", "-auto-approve")
-	if err := pulumi.noPools(nil); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestAccAgentPool_nameRefusedWhilePlanning(t *testing.T) {
-	t.Parallel()
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	refused := func(name, title, detail string) resource.TestStep {
-		return resource.TestStep{
-			Config: pulumi.inAcme("name = " + name), PlanOnly: true, ExpectError: message(title, detail),
-		}
-	}
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories(),
-		Steps: []resource.TestStep{
-			refused(`""`, "Empty name", "must not be empty"),
-			refused(`" runners"`, "White space around a name", "neither begin nor end with white space"),
-			refused(`"run\nners"`, "Control character in a name", "line break"),
-			refused("\"runners\"\norganization = \"..\"", "Not an organization's name", `called ".."`),
-		},
-	})
-	expectRequests(t, pulumi)
-}
-
-func TestAccAgentPool_createWhoseAnswerIsLost(t *testing.T) {
-	t.Parallel()
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	stop := pulumi.intercept(http.MethodPost, loseAnswer)
-	config := pulumi.inAcme(`name = "runners"`)
-	var lost string
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories(),
-		CheckDestroy:             pulumi.noPools,
-		Steps: []resource.TestStep{
-			{
-				Config: config,
-				ExpectError: message("Agent pool created, but its token was lost", `"runners"`, `"acme"`,
-					"shows a token only once", "the next apply replaces it", "terraform untaint"),
-			},
-			{
-				PreConfig: func() {
-					expectRequests(t, pulumi, createRequest, listRequest)
-					stop()
-					lost = pulumi.onlyPool(t, "acme").ID
-				},
-				Config: config,
-				ConfigPlanChecks: preApply(
-					action(plancheck.ResourceActionDestroyBeforeCreate),
-					priorStateCheck(func(pool *tfjson.StateResource) error {
-						if !pool.Tainted || pool.AttributeValues["id"] != lost || pool.AttributeValues["token"] != nil {
-							return errors.New("the state does not hold the pool that was made, tainted and without a token")
-						}
-						return nil
-					}),
-				),
-				ConfigStateChecks: []statecheck.StateCheck{
-					pulumi.hasToken(),
-					stateCheck(func(values map[string]any) error {
-						if id := pulumi.onlyPool(t, "acme").ID; id == lost || values["id"] != id {
-							return fmt.Errorf("the state has the id %v; pool %s was to be replaced, and %s is there", values["id"], lost, id)
-						}
-						return nil
-					}),
-				},
-			},
-		},
-	})
-}
-
-func TestAgentPool_createOntoATakenNameWhoseAnswerIsLost(t *testing.T) {
-	t.Parallel()
-	clock := newTestClock()
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	existing := pulumi.mustCreate(t, "acme", "runners", "")
-	clock.advance(time.Hour)
-	pulumi.Use(func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Date", clock.now.Load().UTC().Format(http.TimeFormat))
-			next.ServeHTTP(w, r)
-		})
-	})
-	pulumi.intercept(http.MethodPost, loseAnswer)
-	c := newCore(t, pulumi, attributes{"organization": "acme"}, clock.option)
-	pool, diagnostics := c.Apply(t.Context(), c.Absent(), attributes{"name": "runners"})
-	expectError(t, diagnostics, "Agent pool exists already", "terraform import ADDRESS acme/"+existing.ID)
-	if pool.Exists() {
-		t.Error("the state holds a pool that was there before")
-	}
-}
-
-func TestAccAgentPool_newPoolThatReadsDoNotShowYet(t *testing.T) {
-	t.Parallel()
-	clock := newTestClock()
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	var hidden atomic.Int32 // how many GETs of the pool are left that do not find it
-	pulumi.intercept(http.MethodGet, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		switch {
-		case hidden.Load() <= 0:
-			next.ServeHTTP(w, r)
-		case uuid.MatchString(r.URL.Path):
-			hidden.Add(-1)
-			answer(http.StatusNotFound, jsonType, pulumiError(404, "no such pool"))(w, r, next)
-		default:
-			answer(http.StatusOK, jsonType, `{"agentPools":[]}`)(w, r, next)
-		}
-	})
-	config := pulumi.inAcme(`name = "runners"`)
-	hide := func(times int32) plancheck.PlanCheck {
-		return planCheck(func(*tfjson.Plan) error {
-			hidden.Store(times)
-			pulumi.ResetRequests()
-			return nil
+			expectError(t, diagnostics, test.summary, test.texts...)
+			cloud.expectWrites(t)
+			if !kept.Exists() {
+				t.Error("the agent pool left the state")
+			}
 		})
 	}
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories(clock.option),
-		Steps: []resource.TestStep{
-			{
-				Config: config,
-				ConfigPlanChecks: resource.ConfigPlanChecks{
-					PostApplyPreRefresh: []plancheck.PlanCheck{hide(3)},
-					PostApplyPostRefresh: []plancheck.PlanCheck{
-						plancheck.ExpectEmptyPlan(), pulumi.expect(listRequest, getRequest, getRequest, getRequest, getRequest),
-					},
-				},
-				ConfigStateChecks: []statecheck.StateCheck{pulumi.hasToken()},
-			},
-			{
-				// What is missing after a minute is gone: one look is enough.
-				PreConfig: func() {
-					clock.advance(time.Minute)
-					hidden.Store(1)
-					pulumi.ResetRequests()
-				},
-				Config:             config,
-				PlanOnly:           true,
-				ExpectNonEmptyPlan: true,
-				ConfigPlanChecks: resource.ConfigPlanChecks{
-					PostApplyPreRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
-					PostApplyPostRefresh: []plancheck.PlanCheck{
-						action(plancheck.ResourceActionCreate), pulumi.expect(listRequest, getRequest),
-					},
-				},
-			},
-		},
-	})
 }
 
-// A refresh that fails must never take a pool out of the state, where Terraform would create it a second time.
-func TestAccAgentPool_failedRefreshKeepsTheState(t *testing.T) {
+func TestAgentPool_storeToken(t *testing.T) {
 	t.Parallel()
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	config := pulumi.inAcme(`name = "runners"`)
-	var stop func()
-	var id string
-	failing := func(status int, contentType, body string, want *regexp.Regexp) resource.TestStep {
-		return resource.TestStep{
-			PreConfig: func() {
-				if stop != nil {
-					stop()
-				}
-				id = pulumi.onlyPool(t, "acme").ID
-				stop = pulumi.intercept(http.MethodGet, answer(status, contentType, body))
-			},
-			Config:      config,
-			ExpectError: want,
+	cloud := startPulumiCloud(t, emulator.Options{})
+	pools := cloud.acme(t)
+	discarding := acctest.Values{"name": "runners", "store_token": false}
+	change, diagnostics := pools.Plan(t.Context(), pools.Absent(), discarding)
+	expectNone(t, diagnostics)
+	planned := acctest.Attributes(change.Planned)
+	if planned["token"] != nil || planned["encrypted_token"] != nil {
+		t.Errorf("planned token %v and encrypted_token %v, want null", planned["token"], planned["encrypted_token"])
+	}
+	pool, diagnostics := pools.ApplyChange(t.Context(), change)
+	expectNone(t, diagnostics)
+
+	expectChange := func(config acctest.Values, action acctest.Action, hasToken bool, writes ...string) {
+		t.Helper()
+		cloud.ResetRequests()
+		change, diagnostics := pools.Plan(t.Context(), pool, config)
+		expectNone(t, diagnostics)
+		if change.Action != action {
+			t.Fatalf("the plan is %s, want %s", change.Action, action)
+		}
+		pool, diagnostics = pools.ApplyChange(t.Context(), change)
+		expectNone(t, diagnostics)
+		if cloud.TokenMatches("acme", pool.Text("id"), pool.Text("token")) != hasToken || !hasToken && pool.Text("token") != "" {
+			t.Errorf("the state has the token: %t, want %t", !hasToken, hasToken)
+		}
+		cloud.expectWrites(t, writes...)
+	}
+	expectChange(discarding, acctest.NoOp, false)
+	expectChange(acctest.Values{"name": "renamed", "store_token": false}, acctest.Update, false, "PATCH")
+	rotated := acctest.Values{"name": "renamed", "store_token": false, "rotate_triggers": triggers("2026-11")}
+	expectChange(rotated, acctest.Replace, false, "DELETE", "POST")
+	expectChange(acctest.Values{"name": "runners"}, acctest.Replace, true, "DELETE", "POST")
+	expectChange(discarding, acctest.Update, false)
+	expectChange(acctest.Values{"name": "runners", "store_token": true}, acctest.Replace, true, "DELETE", "POST")
+}
+
+func TestAgentPool_concurrentCreates(t *testing.T) {
+	t.Parallel()
+	cloud := startPulumiCloud(t, emulator.Options{})
+	pools := cloud.acme(t)
+	const count = 50
+	created := make([]acctest.Object, count)
+	diagnostics := make([]acctest.Diagnostics, count)
+	var group sync.WaitGroup
+	for i := range count {
+		change, planned := pools.Plan(t.Context(), pools.Absent(), acctest.Values{"name": fmt.Sprintf("runners-%d", i)})
+		expectNone(t, planned)
+		group.Go(func() { created[i], diagnostics[i] = pools.ApplyChange(t.Context(), change) })
+	}
+	group.Wait()
+	for i, pool := range created {
+		expectNone(t, diagnostics[i])
+		if !cloud.TokenMatches("acme", pool.Text("id"), pool.Text("token")) {
+			t.Errorf("agent pool %d has a different token", i)
 		}
 	}
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories(),
-		CheckDestroy:             pulumi.noPools,
-		Steps: []resource.TestStep{
-			{Config: config},
-			failing(http.StatusNotFound, htmlType, "<h1>Not Found</h1>",
-				message("Not an answer of Pulumi Cloud", "api_url", "proxy", "Nothing was removed from the state")),
-			failing(http.StatusNotFound, textType, "404 page not found", message("Not an answer of Pulumi Cloud", "api_url")),
-			failing(http.StatusOK, htmlType, "<h1>Sign in</h1>", message("Unexpected answer of Pulumi Cloud", "proxy")),
-			failing(http.StatusInternalServerError, jsonType, pulumiError(500, "out of order"),
-				message("Pulumi Cloud failed", "attempts: 5", "Nothing was removed from the state", "out of order")),
-			{
-				PreConfig:        func() { stop() },
-				Config:           config,
-				ConfigPlanChecks: preApply(plancheck.ExpectEmptyPlan()),
-				ConfigStateChecks: []statecheck.StateCheck{
-					pulumi.hasToken(),
-					stateCheck(func(values map[string]any) error {
-						if values["id"] != id {
-							return errors.New("the state has another pool")
-						}
-						return nil
-					}),
-				},
-			},
-		},
-	})
-	if posts := pulumi.count(createRequest); posts != 1 {
-		t.Errorf("%d POSTs, want 1", posts)
+	cloud.expectRequests(t, append([]string{listRequest}, slices.Repeat([]string{createRequest}, count)...)...)
+}
+
+// stopProvider cancels the requests of a provider, as Terraform does after Ctrl-C.
+func stopProvider(t *testing.T, pools *acctest.Resource) {
+	t.Helper()
+	resp, err := pools.Server.StopProvider(t.Context(), &tfprotov6.StopProviderRequest{})
+	if err != nil || resp.Error != "" {
+		t.Errorf("stop: %v %s", err, resp.Error)
 	}
 }
 
-func TestAccAgentPool_takenName(t *testing.T) {
+func TestCreateAgentPool_interrupted(t *testing.T) {
 	t.Parallel()
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	existing := pulumi.mustCreate(t, "acme", "runners", "made in the console")
-	config := pulumi.inAcme("name = \"runners\"\ndescription = \"made in the console\"")
-	importID := "acme/" + existing.ID
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories(),
-		Steps: []resource.TestStep{
-			{
-				Config: config,
-				ExpectError: message("Agent pool exists already", `agent pool named "runners"`,
-					"Choose another name", "terraform import ADDRESS "+importID, "token can't be imported"),
-			},
-			{
-				// As the error says.
-				PreConfig:          func() { expectRequests(t, pulumi, createRequest, listRequest) },
-				Config:             config,
-				ResourceName:       address,
-				ImportState:        true,
-				ImportStateId:      importID,
-				ImportStatePersist: true,
-			},
-			{
-				Config:            config,
-				ConfigPlanChecks:  preApply(plancheck.ExpectEmptyPlan()),
-				ConfigStateChecks: []statecheck.StateCheck{has("id", existing.ID)},
-			},
-			{
-				PreConfig: func() {
-					pulumi.mustCreate(t, "acme", "others", "")
-					pulumi.ResetRequests()
-				},
-				Config:      pulumi.inAcme("name = \"others\"\ndescription = \"made in the console\""),
-				ExpectError: message("Agent pool exists already", `agent pool named "others"`, "Choose another name"),
-			},
-			{
-				PreConfig:        func() { expectRequests(t, pulumi, listRequest, updateRequest, listRequest) },
-				Config:           config,
-				ConfigPlanChecks: preApply(plancheck.ExpectEmptyPlan()),
-			},
-		},
+	config := acctest.Values{"name": "runners"}
+	t.Run("response arrives", func(t *testing.T) {
+		t.Parallel()
+		cloud := startPulumiCloud(t, emulator.Options{})
+		pools := cloud.acme(t)
+		cloud.intercept(http.MethodPost, func(w http.ResponseWriter, r *http.Request, api http.Handler) {
+			stopProvider(t, pools)
+			api.ServeHTTP(w, r)
+		})
+		pool := pools.MustApply(t, pools.Absent(), config)
+		if !cloud.TokenMatches("acme", pool.Text("id"), pool.Text("token")) {
+			t.Error("the state does not have the token")
+		}
+	})
+	t.Run("response lost", func(t *testing.T) {
+		t.Parallel()
+		cloud := startPulumiCloud(t, emulator.Options{})
+		pools := cloud.acme(t)
+		cloud.intercept(http.MethodPost, func(_ http.ResponseWriter, r *http.Request, api http.Handler) {
+			api.ServeHTTP(httptest.NewRecorder(), r)
+			stopProvider(t, pools)
+			panic(http.ErrAbortHandler)
+		})
+		pool, diagnostics := pools.Apply(t.Context(), pools.Absent(), config)
+		created := cloud.onlyPool(t)
+		expectError(t, diagnostics, "Agent pool created without its token", created.ID)
+		if !pool.Tainted || pool.Text("id") != created.ID || pool.Text("token") != "" || pool.Identity == nil {
+			t.Error("the state does not have the agent pool, tainted and without its token")
+		}
+	})
+	t.Run("not created", func(t *testing.T) {
+		t.Parallel()
+		cloud := startPulumiCloud(t, emulator.Options{})
+		pools := cloud.acme(t, func(config *pulumiapi.Config) { config.GracePeriod = 200 * time.Millisecond })
+		cloud.intercept(http.MethodPost, func(http.ResponseWriter, *http.Request, http.Handler) {
+			stopProvider(t, pools)
+			panic(http.ErrAbortHandler)
+		})
+		pool, diagnostics := pools.Apply(t.Context(), pools.Absent(), config)
+		expectError(t, diagnostics, "Agent pool may have been created", `"runners"`, `"acme"`, "Apply again")
+		if pool.Exists() {
+			t.Error("the state has an agent pool that does not exist")
+		}
+		cloud.expectWrites(t, http.MethodPost)
 	})
 }
 
-func TestAccAgentPool_requestsOfAHundredPools(t *testing.T) {
+func TestAgentPool_interruptedKeepsState(t *testing.T) {
 	t.Parallel()
-	const count = 100
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories(),
-		CheckDestroy:             pulumi.noPools,
-		Steps: []resource.TestStep{
-			{
-				Config: pulumi.config(`organization = "acme"`, fmt.Sprintf(`
-resource "pulumicloud_agent_pool" "test" {
-  count = %d
-  name  = "runners-${count.index}"
-}`, count)),
-				ConfigPlanChecks: resource.ConfigPlanChecks{
-					PreApply:             []plancheck.PlanCheck{pulumi.expect()},
-					PostApplyPreRefresh:  []plancheck.PlanCheck{pulumi.expect()},
-					PostApplyPostRefresh: []plancheck.PlanCheck{pulumi.expect(listRequest)},
-				},
-				ConfigStateChecks: []statecheck.StateCheck{
-					pulumi.expect(slices.Repeat([]string{createRequest}, count)...),
-				},
-			},
-			{
-				Config:            pulumi.config(`organization = "acme"`, ""),
-				ConfigPlanChecks:  preApply(pulumi.expect(listRequest)),
-				ConfigStateChecks: []statecheck.StateCheck{pulumi.expect(slices.Repeat([]string{deleteRequest}, count)...)},
-			},
-		},
+	cloud := startPulumiCloud(t, emulator.Options{})
+	pools := cloud.acme(t)
+	pool := pools.MustApply(t, pools.Absent(), acctest.Values{"name": "runners"})
+	cloud.intercept("", func(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
+		stopProvider(t, pools)
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
 	})
+	read, diagnostics := pools.Read(t.Context(), pool)
+	expectError(t, diagnostics, "Request canceled")
+	updated, diagnostics := pools.Apply(t.Context(), pool, acctest.Values{"name": "renamed"})
+	expectError(t, diagnostics, "Request canceled")
+	deleted, diagnostics := pools.Destroy(t.Context(), pool)
+	expectError(t, diagnostics, "Request canceled")
+	for operation, kept := range map[string]acctest.Object{"read": read, "update": updated, "delete": deleted} {
+		if !kept.Value.Equal(pool.Value) {
+			t.Errorf("the state has changed after an interrupted %s", operation)
+		}
+	}
+}
+
+func TestAgentPool_warnings(t *testing.T) {
+	t.Parallel()
+	cloud := startPulumiCloud(t, emulator.Options{})
+	// Pulumi Cloud may send a warning with each response, and the provider shows each text once.
+	cloud.intercept("", func(w http.ResponseWriter, r *http.Request, api http.Handler) { warn(r.Method)(w, r, api) })
+	const summary = "Warning from Pulumi Cloud"
+	pools := cloud.acme(t)
+	config := acctest.Values{"name": "runners", "organization": "acme"}
+	change, diagnostics := pools.Plan(t.Context(), pools.Absent(), config)
+	expectNone(t, diagnostics)
+	pool, diagnostics := pools.ApplyChange(t.Context(), change)
+	if len(diagnostics) != 2 || diagnostics[0].Detail != "GET" || diagnostics[1].Detail != "POST" {
+		t.Errorf("diagnostics: %s", diagnostics)
+	}
+	_, diagnostics = pools.Read(t.Context(), pool)
+	expectNone(t, diagnostics)
+	pool, diagnostics = pools.Apply(t.Context(), pool, acctest.Values{"name": "renamed"})
+	expectWarning(t, diagnostics, summary, "PATCH")
+	_, diagnostics = pools.Destroy(t.Context(), pool)
+	expectWarning(t, diagnostics, summary, "DELETE")
+	pools = cloud.acme(t)
+	_, diagnostics = pools.Read(t.Context(), cloud.poolInAcme(t))
+	expectWarning(t, diagnostics, summary, "GET")
+}
+
+func TestAgentPool_validation(t *testing.T) {
+	t.Parallel()
+	pools := newProvider(t).Resource(poolType)
+	const conflict, duration = "Conflicting configuration arguments", "Invalid duration"
+	for name, test := range map[string]struct {
+		config  acctest.Values
+		summary string
+		texts   []string
+	}{
+		"no name":   {acctest.Values{}, "Missing required argument", []string{`AttributeName("name")`, "name_prefix"}},
+		"two names": {acctest.Values{"name": "a", "name_prefix": "b"}, conflict, []string{`AttributeName("name")`, "name_prefix"}},
+		"empty name": {
+			acctest.Values{"name": ""}, "Invalid value", []string{`AttributeName("name")`, "must not be empty"},
+		},
+		"empty prefix": {acctest.Values{"name_prefix": ""}, "Invalid value", []string{"must not be empty"}},
+		"token as name": {
+			acctest.Values{"name": accessToken}, "Token in the wrong argument", []string{`AttributeName("name")`},
+		},
+		"empty organization": {acctest.Values{"name": "a", "organization": ""}, "Invalid name", []string{"must not be empty"}},
+		"organization with white space": {
+			acctest.Values{"name": "a", "organization": "acme "}, "Invalid name", []string{"white space"},
+		},
+		"organization with slash": {
+			acctest.Values{"name": "a", "organization": "acme/web"}, "Invalid name", []string{"slashes"},
+		},
+		"token as organization": {
+			acctest.Values{"name": "a", "organization": accessToken}, "Token in the wrong argument", nil,
+		},
+		"duration without unit": {acctest.Values{"name": "a", "drain_timeout": "30"}, duration, []string{`"30"`, `"30s"`}},
+		"negative duration":     {acctest.Values{"name": "a", "drain_timeout": "-1m"}, duration, nil},
+		"recipients of a token that is not stored": {
+			acctest.Values{"name": "a", "store_token": false, "token_recipients": stringList(ageRecipient)},
+			conflict,
+			[]string{`AttributeName("token_recipients")`, "store_token"},
+		},
+		"unknown values": {
+			acctest.Values{
+				"name": tftypes.UnknownValue, "organization": tftypes.UnknownValue, "drain_timeout": tftypes.UnknownValue,
+				"store_token": tftypes.UnknownValue, "token_recipients": tftypes.UnknownValue,
+			}, "", nil,
+		},
+		"unknown prefix": {acctest.Values{"name_prefix": tftypes.UnknownValue}, "", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			diagnostics := pools.ValidateConfig(t.Context(), test.config)
+			if test.summary == "" {
+				expectNone(t, diagnostics)
+				return
+			}
+			expectError(t, diagnostics, test.summary, test.texts...)
+			if strings.Contains(diagnostics.String(), accessToken) {
+				t.Error("the diagnostic has the token")
+			}
+		})
+	}
+}
+
+// The name is checked during plan, so that an existing agent pool may have any name.
+func TestAgentPool_invalidName(t *testing.T) {
+	t.Parallel()
+	cloud := startPulumiCloud(t, emulator.Options{})
+	existing := cloud.mustCreate(t, "acme", "runners ", "")
+	pools := cloud.acme(t)
+	imported, diagnostics := pools.Import(t.Context(), "acme/"+existing.ID)
+	expectWarning(t, diagnostics, "Agent pool imported without its token")
+	imported = pools.MustRead(t, imported)
+	change, diagnostics := pools.Plan(t.Context(), imported, acctest.Values{"name": "runners "})
+	expectNone(t, diagnostics)
+	if change.Action != acctest.NoOp {
+		t.Errorf("the plan is %s, want %s", change.Action, acctest.NoOp)
+	}
+	cloud.ResetRequests()
+	for name, reason := range map[string]string{
+		" runners": "white space", "runners\u00a0": "white space", "run\nners": "line breaks", "run\x1bners": "control characters",
+	} {
+		for _, prior := range []acctest.Object{pools.Absent(), imported} {
+			_, diagnostics := pools.Plan(t.Context(), prior, acctest.Values{"name": name})
+			expectError(t, diagnostics, "Invalid name", `AttributeName("name")`, reason)
+		}
+	}
+	for _, name := range []string{"the / runners", "Läufer 走者 🏃"} {
+		_, diagnostics := pools.Plan(t.Context(), imported, acctest.Values{"name": name})
+		expectNone(t, diagnostics)
+	}
+}
+
+// stringList returns the value of a list or set of strings.
+func stringList(texts ...string) []tftypes.Value {
+	values := make([]tftypes.Value, 0, len(texts))
+	for _, text := range texts {
+		values = append(values, tftypes.NewValue(tftypes.String, text))
+	}
+	return values
 }

@@ -10,261 +10,297 @@ import (
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
 
-	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/cloud"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/credentials"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
-// operation is what was being done when the API failed.
+// operation is an operation that failed.
 type operation struct {
-	// verb completes "Could not …".
-	verb string
-	// permission is the one that it takes, e.g. "agent_pool:create".
-	permission string
-	// organization is the one it was done in, empty if there is none.
+	// action completes the sentence "Could not …".
+	action string
+	// organization is empty for an operation without one.
 	organization string
+	// permission is the one that the operation requires, such as "agent_pool:create".
+	permission string
 }
 
-// readOperation is one that takes no more than reading.
-func readOperation(organization, what string) operation {
+// readOperation returns an operation that requires permission to read agent pools.
+func readOperation(organization, action string) operation {
 	return operation{
-		verb:         fmt.Sprintf("%s of organization %q", what, organization),
-		permission:   "agent_pool:read",
-		organization: organization,
+		action:       fmt.Sprintf("%s of organization %q", action, organization),
+		organization: organization, permission: "agent_pool:read",
 	}
 }
 
-// inUseOperation is the deletion of a pool, which stacks' settings may forbid.
-type inUseOperation struct {
-	pool   string
-	forced bool
-}
-
-// addError turns an error of the client into a diagnostic: what happened, to what, and what to do next.
-func addError(diagnostics *diag.Diagnostics, op operation, err error) {
-	title, advice := explain(op, err)
-	detail := fmt.Sprintf("Could not %s.", op.verb)
+// errorDiagnostic turns an error of the client into a diagnostic: what happened, to which object, and what to do.
+func (d *providerData) errorDiagnostic(op operation, err error) diag.Diagnostic {
+	summary, advice := d.describe(op, err)
+	detail := fmt.Sprintf("Could not %s.", op.action)
 	if advice != "" {
 		detail += " " + advice
 	}
-	diagnostics.AddError(title, detail+"\n\n"+report(err))
+	return diag.NewErrorDiagnostic(summary, detail+"\n\n"+causeOf(err))
 }
 
-// explain returns a title and advice for an error.
-func explain(op operation, err error) (title, advice string) {
+// deleteDiagnostic is errorDiagnostic for a delete. Pulumi Cloud responds with 400, and a message that has changed over
+// time, while stacks use the agent pool.
+func (d *providerData) deleteDiagnostic(op operation, force bool, err error) diag.Diagnostic {
+	var api *pulumiapi.APIError
+	if force || !errors.As(err, &api) || !api.IsAPIResponse || api.StatusCode != http.StatusBadRequest {
+		return d.errorDiagnostic(op, err)
+	}
+	return diag.NewErrorDiagnostic("Agent pool in use",
+		fmt.Sprintf("Could not %s. Pulumi Cloud does not delete an agent pool while stacks use it. Change the deployment settings "+
+			"of the stacks, then apply again.\n\n"+
+			"To delete it anyway, set force_destroy = true and apply that change on its own before you destroy or replace the agent "+
+			"pool: the value in the state applies. If this is a replacement, undo the change that triggers it first. Stacks that use "+
+			"the agent pool then fall back to the default agent pool or to Pulumi-hosted runners.\n\n%s", op.action, causeOf(err)))
+}
+
+// busyDetail lists the deployments that keep an agent pool from being deleted.
+func busyDetail(state *agentPoolModel, err *pulumiapi.AgentPoolBusyError) string {
+	lines := []string{fmt.Sprintf("The %s was not deleted, because it was still executing deployments after %s. Wait until they "+
+		"are finished, or apply a longer drain_timeout first.", state, err.Timeout)}
+	for _, d := range err.Deployments {
+		lines = append(lines, fmt.Sprintf("- stack %q of project %q: %s", d.Stack, d.Project, d.Status))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// tokenLostDiagnostic is the error for an agent pool that is in the state without its token.
+func tokenLostDiagnostic(err *pulumiapi.TokenLostError) diag.Diagnostic {
+	return diag.NewErrorDiagnostic("Agent pool created without its token",
+		fmt.Sprintf("Agent pool %q was created in organization %q with the ID %s, but the response with its token was lost, and "+
+			"Pulumi Cloud returns a token only once. The agent pool is in the state and marked as tainted. Apply again to replace "+
+			"it. To keep it without a token, run \"terraform untaint\". If another user created an agent pool with this name and "+
+			"description at the same moment, run \"terraform state rm\" instead, so that it is not replaced.\n\n%s",
+			err.Pool.Name, err.Organization, err.Pool.ID, causeOf(err.Err)))
+}
+
+// describe returns the summary of a diagnostic, and what to do.
+func (d *providerData) describe(op operation, err error) (summary, advice string) {
 	var (
-		authentication *cloud.AuthenticationError
-		idToken        *cloud.IDTokenError
-		refused        *cloud.ExchangeRefusedError
-		exists         *cloud.AgentPoolExistsError
-		unknown        *cloud.UnknownOutcomeError
-		poolGone       *cloud.AgentPoolNotFoundError
-		organization   *cloud.OrganizationNotFoundError
-		api            *cloud.APIError
-		transport      *cloud.TransportError
-		response       *cloud.ResponseError
-		argument       *cloud.ArgumentError
+		authentication *pulumiapi.AuthenticationError
+		settings       *credentials.SettingsError
+		refused        *pulumiapi.ExchangeRefusedError
+		exists         *pulumiapi.AgentPoolExistsError
+		unknown        *pulumiapi.UnknownOutcomeError
+		notFound       *pulumiapi.AgentPoolNotFoundError
+		stack          *pulumiapi.StackNotFoundError
+		organization   *pulumiapi.OrganizationNotFoundError
+		feature        *pulumiapi.FeatureNotAvailableError
+		api            *pulumiapi.APIError
+		transport      *pulumiapi.TransportError
+		response       *pulumiapi.ResponseError
+		argument       *pulumiapi.ArgumentError
 	)
 	switch {
-	case errors.As(err, &idToken) && !errors.Is(err, context.Canceled):
-		return "No ID token", "The provider's oidc has no ID token to exchange for an access token."
-	case errors.As(err, &refused):
-		return "ID token refused", refusedAdvice(refused)
 	case errors.As(err, &exists):
-		return "Agent pool exists already", existsAdvice(exists)
+		return existsAdvice(exists)
 	case errors.As(err, &unknown):
-		if errors.As(unknown.Err, &api) && !api.FromPulumi && api.StatusCode < http.StatusInternalServerError {
-			title, advice = explainForeign(api)
-			return title, advice + " " + unknownAdvice(unknown)
-		}
-		return "Agent pool may have been created", unknownAdvice(unknown)
+		return "Agent pool may have been created", unknownOutcomeAdvice(unknown)
 	case errors.As(err, &authentication):
-		return explain(operation{}, authentication.Err)
-	case errors.As(err, &poolGone):
-		return "Agent pool not found", fmt.Sprintf("Organization %q has no agent pool with the id %s; it may have been deleted "+
-			"outside Terraform. A new plan shows what is left to do.", poolGone.Organization, poolGone.ID)
+		return d.describe(operation{}, authentication.Err)
+	case errors.Is(err, context.Canceled):
+		return "Request canceled", "The run was interrupted."
+	case errors.As(err, &settings):
+		return settings.Summary, settingsAdvice(settings.Setting)
+	case errors.As(err, &refused):
+		return "ID token rejected", exchangeAdvice(refused)
+	case errors.As(err, &notFound):
+		return "Agent pool not found", fmt.Sprintf("Organization %q has no agent pool with the ID %s. It may have been deleted "+
+			"outside of Terraform. Run a new plan.", notFound.Organization, notFound.ID)
+	case errors.As(err, &stack):
+		return "Stack not found", fmt.Sprintf("Stack %q does not exist, or the access token cannot see it. Check the names of the "+
+			"organization, the project and the stack.", stack.Stack)
 	case errors.As(err, &organization):
-		return "Organization not found", fmt.Sprintf("Pulumi Cloud knows no organization %q, or the access token's owner is no "+
-			"member of it. Check its name (as in the console's URL) and whose token this is.", organization.Organization)
+		return "Organization not found", fmt.Sprintf("%s does not exist, or %s belongs to a user who is not a member. Check the "+
+			"name, as it appears in the URL of the Pulumi Cloud console, and the access token.",
+			d.organizationSource(organization.Organization), d.tokenSource())
+	case errors.As(err, &feature):
+		return "Agent pools not available", fmt.Sprintf("The edition of organization %q does not include agent pools, which require "+
+			"the Enterprise edition. Upgrade the organization, or use a different one.", feature.Organization)
 	case errors.As(err, &argument):
 		return "Invalid value", fmt.Sprintf("The %s.", argument.Error())
 	case errors.As(err, &response):
-		return "Unexpected answer of Pulumi Cloud", "The answer is a success by its status, but not what the API describes. A " +
-			"proxy in between may have changed it; if not, this provider may be older than the server."
+		return "Unexpected response from Pulumi Cloud", fmt.Sprintf("Pulumi Cloud at %s returned a success status with an unexpected "+
+			"body. If the content is HTML, a proxy responded or the URL is wrong. Otherwise upgrade the provider.", d.urlSource())
 	case errors.As(err, &api):
-		return explainStatus(op, api)
+		return d.describeStatus(op, api)
 	case errors.As(err, &transport):
-		return explainTransport(transport)
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return "Interrupted", ""
+		return d.describeTransport(transport)
 	}
 	return "Pulumi Cloud request failed", ""
 }
 
-func explainStatus(op operation, err *cloud.APIError) (title, advice string) {
-	if !err.FromPulumi {
-		return explainForeign(err)
-	}
+func (d *providerData) describeStatus(op operation, err *pulumiapi.APIError) (summary, advice string) {
 	switch {
-	case err.StatusCode == http.StatusUnauthorized:
-		return "Access token refused", "Pulumi Cloud does not accept the access token: it may have expired, been deleted, or " +
-			"belong to another Pulumi Cloud than api_url names."
-	case err.StatusCode == http.StatusForbidden:
-		where := ""
-		if op.organization != "" {
-			where = fmt.Sprintf(" in organization %q", op.organization)
-		}
-		needed := "a permission that it lacks"
-		if op.permission != "" {
-			needed = "the permission " + op.permission
-		}
-		return "Permission denied", fmt.Sprintf("It takes %s%s, which by default only an organization's administrators have. "+
-			"Agent pools also need an edition of Pulumi Cloud that includes them (Enterprise).", needed, where)
 	case err.StatusCode == http.StatusTooManyRequests:
-		advice := fmt.Sprintf("Pulumi Cloud still limited the rate of requests at attempt %d.", err.Attempts)
+		advice = fmt.Sprintf("Requests were still limited after %d attempts.", err.Attempts)
 		if err.RetryAfter > 0 {
-			advice = fmt.Sprintf("Pulumi Cloud limits the rate of requests and asks to wait %s.", err.RetryAfter)
+			advice = fmt.Sprintf("The response asks for a wait of %s.", err.RetryAfter)
 		}
-		return "Too many requests", advice + " Try again later, with a lower -parallelism or a higher max_retries."
+		return "Rate limit exceeded", advice + " Apply again later, or with a lower -parallelism."
+	case err.StatusCode == http.StatusProxyAuthRequired:
+		return "Proxy authentication required", "The proxy rejected the request. Set a user name and password in HTTPS_PROXY."
 	case err.StatusCode >= http.StatusInternalServerError:
-		return "Pulumi Cloud failed", fmt.Sprintf("It answered with an error of its own (attempts: %d). Nothing was removed from "+
-			"the state; try again, and see https://status.pulumi.com if it goes on.", err.Attempts)
+		return "Pulumi Cloud server error", fmt.Sprintf("The request failed after %d attempts. The state is unchanged. Apply again, "+
+			"and see https://status.pulumi.com if the error persists.", err.Attempts)
+	case !err.IsAPIResponse && err.Location != "":
+		return "Response not from Pulumi Cloud", fmt.Sprintf("The server at %s redirects to %s, and the provider does not send the "+
+			"access token there. If that is the correct address, set api_url to it.", d.urlSource(), err.Location)
+	case !err.IsAPIResponse:
+		return "Response not from Pulumi Cloud", fmt.Sprintf("The URL %s may be wrong, or a proxy responded instead of forwarding "+
+			"the request. The state is unchanged.", d.urlSource())
+	case err.StatusCode == http.StatusUnauthorized:
+		return d.describeUnauthorized(err)
+	case err.StatusCode == http.StatusForbidden && op.permission != "":
+		return "Permission denied", fmt.Sprintf("If the message from Pulumi Cloud below does not name a different reason, this "+
+			"operation requires the %s permission in organization %q. By default only organization administrators have it. Use a token "+
+			"of an administrator or of a custom role with this permission.", op.permission, op.organization)
+	case err.StatusCode == http.StatusPaymentRequired:
+		return "Feature not available", fmt.Sprintf("The subscription of organization %q does not include this feature. Upgrade the "+
+			"subscription.", op.organization)
+	case op.permission == "stack_deployment_settings:write" && err.StatusCode == http.StatusBadRequest:
+		return "Deployment settings rejected", "Pulumi Cloud does not accept the agent pool for this stack. Stacks that run " +
+			"Terraform cannot have an agent pool."
 	}
-	return "Request refused", ""
+	return "Request rejected", ""
 }
 
-// refusedAdvice names what a trust policy decides by, beside what this token says.
-func refusedAdvice(err *cloud.ExchangeRefusedError) string {
+func (d *providerData) describeUnauthorized(err *pulumiapi.APIError) (summary, advice string) {
+	for _, detail := range err.Details {
+		if detail.Type == "saml_login_required" || detail.Type == "saml_reauth_required" {
+			return "SSO login required", fmt.Sprintf("Organization %q requires a login through SAML SSO. Log in to the Pulumi Cloud "+
+				"console through SSO again, then apply again.", detail.Attribute)
+		}
+	}
+	advice = fmt.Sprintf("Pulumi Cloud at %s does not accept %s. ", d.urlSource(), d.tokenSource())
+	if d.credentials.RenewedByCLI {
+		return "Access token rejected", advice + "The token is short-lived and has probably expired. Run \"pulumi whoami\" to renew " +
+			"it, or \"pulumi login\"."
+	}
+	return "Access token rejected", advice + "The token may have expired, been deleted, or belong to a different Pulumi Cloud. " +
+		"Set a valid token."
+}
+
+// tokenSource and urlSource name a setting and where its value was found.
+func (d *providerData) tokenSource() string {
+	if d.credentials.AccessTokenSource == "" {
+		return "the access token"
+	}
+	return "the access token from " + d.credentials.AccessTokenSource
+}
+
+func (d *providerData) urlSource() string {
+	if d.credentials.BaseURLSource == "" {
+		return d.credentials.BaseURL.String()
+	}
+	return fmt.Sprintf("%s (from %s)", d.credentials.BaseURL, d.credentials.BaseURLSource)
+}
+
+// exchangeAdvice names what an OIDC policy compares, and the claims of the ID token.
+func exchangeAdvice(err *pulumiapi.ExchangeRefusedError) string {
 	if err.WrongAudience() {
-		return fmt.Sprintf("The ID token is meant for %s, and has to be for %s: have the pipeline issue it with that audience.",
+		return fmt.Sprintf("The ID token has the audience %s instead of %s. Configure the pipeline to request that audience.",
 			strings.Join(err.Audiences, ", "), err.Exchange.Audience())
 	}
-	advice := fmt.Sprintf("Organization %q has to trust the token's issuer, with a policy that matches the token and allows a "+
-		"token of the type %q", err.Exchange.Organization, err.Exchange.TokenType)
+	target := ""
 	if err.Exchange.Name != "" {
-		advice += fmt.Sprintf(" for %q", err.Exchange.Name)
+		target = fmt.Sprintf(" for %q", err.Exchange.Name)
 	}
-	advice += ", in an edition of Pulumi Cloud that has tokens of that type."
+	advice := fmt.Sprintf("Register the issuer of the ID token in organization %q, with a policy that matches the token and allows "+
+		"tokens of type %q%s. The edition of the organization must include that token type.",
+		err.Exchange.Organization, err.Exchange.TokenType, target)
+	if err.Exchange.Admin {
+		advice += " The policy must also allow admin."
+	}
 	if err.Issuer != "" {
-		advice += fmt.Sprintf(" This token's issuer is %s, its subject %s.", err.Issuer, err.Subject)
+		advice += fmt.Sprintf(" The ID token has the issuer %s and the subject %s.", err.Issuer, err.Subject)
 	}
-	return advice + " It may also have expired."
+	return advice + " An expired ID token is rejected too."
 }
 
-// explainForeign is for answers that are not Pulumi Cloud's own, whose status says nothing about a pool.
-func explainForeign(err *cloud.APIError) (title, advice string) {
-	title = "Not an answer of Pulumi Cloud"
-	if err.Location != "" {
-		return title, fmt.Sprintf("What answered redirects to %s, where the access token is not sent. If that is the right "+
-			"address, set api_url to it.", err.Location)
-	}
-	return title, "Something else answered in its place: api_url (or PULUMI_BACKEND_URL) may be wrong, or a proxy answered " +
-		"instead of passing the request on. Nothing was removed from the state."
-}
-
-func explainTransport(err *cloud.TransportError) (title, advice string) {
+func (d *providerData) describeTransport(err *pulumiapi.TransportError) (summary, advice string) {
 	var (
 		unknownAuthority x509.UnknownAuthorityError
-		hostname         x509.HostnameError
-		invalid          x509.CertificateInvalidError
 		verification     *tls.CertificateVerificationError
 	)
 	switch {
-	case errors.Is(err, context.Canceled):
-		return "Interrupted", "The request was cancelled."
 	case errors.As(err, &unknownAuthority):
-		return "Certificate not trusted", "The server's certificate was issued by an authority that this system does not know. " +
-			"For a self-hosted installation, set ca_cert_file to a PEM file with that authority's certificate."
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "Certificate expired", "The server's certificate is expired or not valid yet: renew it, or check this machine's clock."
-	case errors.As(err, &hostname):
-		return "Certificate of another host", "The server's certificate was issued for another name. Check api_url's host."
+		return "Certificate not trusted", "The certificate of the server was issued by an unknown authority. For a self-hosted " +
+			"Pulumi Cloud, set ca_cert_file to a PEM file with the certificate of that authority."
 	case errors.As(err, &verification):
-		return "Certificate not trusted", ""
+		return "Invalid certificate", fmt.Sprintf("The certificate of the server is not valid for the URL %s at this time. Correct "+
+			"the URL, the certificate, or the clock of this machine.", d.urlSource())
 	case errors.Is(err, http.ErrSchemeMismatch):
-		return "Server does not speak TLS", "The server answers in plain HTTP where api_url says https. Check its scheme and port."
+		return "Server does not use TLS", fmt.Sprintf("The server responded with plain HTTP, but the URL %s starts with https. "+
+			"Correct its scheme or port.", d.urlSource())
 	case err.Timeout > 0:
-		return "No answer in time", fmt.Sprintf("No attempt was answered within %s (attempts: %d). Check the network, or raise "+
-			"request_timeout.", err.Timeout, err.Attempts)
+		return "Request timed out", fmt.Sprintf("There was no response within %s in any of %d attempts. Check the network, or set a "+
+			"longer request_timeout.", err.Timeout, err.Attempts)
 	}
-	return "Pulumi Cloud can't be reached", "Check api_url, the network, and the proxy settings (HTTPS_PROXY, NO_PROXY)."
+	return "Pulumi Cloud is unreachable", fmt.Sprintf("Check the URL %s, the network, and the proxy settings HTTPS_PROXY and "+
+		"NO_PROXY.", d.urlSource())
 }
 
-func existsAdvice(err *cloud.AgentPoolExistsError) string {
-	advice := fmt.Sprintf("Names are unique, and organization %q has an agent pool named %q already.", err.Organization, err.Name)
-	const rotation = "\n\nIf that pool is this resource's own, to be replaced with create_before_destroy, then the new one needs " +
-		"another name: set name_prefix instead of name."
-	if err.Existing == nil {
-		return advice + " Choose another name, or import that pool." + rotation
+func existsAdvice(err *pulumiapi.AgentPoolExistsError) (summary, advice string) {
+	if err.Reserved {
+		return "Agent pool name is reserved", fmt.Sprintf("Pulumi Cloud refuses the name %q in organization %q as taken, but no agent "+
+			"pool has it. If the agent pool with this name was just deleted, apply again in a minute. Otherwise choose a different "+
+			"name.", err.Name, err.Organization)
 	}
-	return fmt.Sprintf("%s Choose another name, or manage that pool, whose id is %s, with Terraform by importing it:\n\n"+
+	advice = fmt.Sprintf("Organization %q already has an agent pool named %q, and names must be unique.", err.Organization, err.Name)
+	if err.Existing == nil {
+		return "Agent pool already exists", advice + " Choose a different name."
+	}
+	return "Agent pool already exists", fmt.Sprintf("%s Its ID is %s.\n\n"+
+		"If this configuration already manages that agent pool (for example because names are swapped, or because of "+
+		"create_before_destroy), set name_prefix instead of name, or rename it in a separate apply. Otherwise choose a different "+
+		"name, or import the agent pool without its token:\n\n"+
 		"  terraform import ADDRESS %s/%s\n\n"+
-		"where ADDRESS is this resource's, such as pulumicloud_agent_pool.example. Its token can't be imported."+rotation,
+		"where ADDRESS is that of a resource, such as pulumicloud_agent_pool.example.",
 		advice, err.Existing.ID, err.Organization, err.Existing.ID)
 }
 
-func unknownAdvice(err *cloud.UnknownOutcomeError) string {
-	advice := "The request was sent and its answer was lost"
+func unknownOutcomeAdvice(err *pulumiapi.UnknownOutcomeError) string {
+	const lost = "The request was sent, but its response was lost."
+	if err.Candidate != nil {
+		return fmt.Sprintf("%s Organization %q has an agent pool %q with the ID %s, which may be the one. Look at it in the Pulumi "+
+			"Cloud console. Then delete it, or import it without its token:\n\n  terraform import ADDRESS %s/%s\n\n"+
+			"where ADDRESS is that of this resource.",
+			lost, err.Organization, err.Name, err.Candidate.ID, err.Organization, err.Candidate.ID)
+	}
+	finding := "Organization %q had no agent pool %q immediately afterwards, so it was probably not created."
+	if err.LookupErr != nil {
+		finding = "The provider could not read the list of organization %q to find out whether agent pool %q exists."
+	}
+	return fmt.Sprintf("%s "+finding+" Apply again. If the agent pool exists by then, the error contains the command that imports "+
+		"it.", lost, err.Organization, err.Name)
+}
+
+// causeOf returns the response or the error that caused err, and the details for Pulumi's support.
+func causeOf(err error) string {
+	if authentication, ok := errors.AsType[*pulumiapi.AuthenticationError](err); ok {
+		err = authentication.Err
+	}
+	cause := err.Error()
+	unknown, isUnknown := errors.AsType[*pulumiapi.UnknownOutcomeError](err)
+	api, isAPIError := errors.AsType[*pulumiapi.APIError](err)
 	switch {
-	case err.Candidate != nil:
-		return fmt.Sprintf("%s. Organization %q has an agent pool %q with the id %s, which may be the one: look at it in the "+
-			"console, then delete it, or import it with\n\n  terraform import ADDRESS %s/%s\n\nwhere ADDRESS is this resource's. "+
-			"A new pool's token is shown only once, so an imported one has none.",
-			advice, err.Organization, err.Name, err.Candidate.ID, err.Organization, err.Candidate.ID)
-	case err.LookupErr != nil:
-		return fmt.Sprintf("%s, and so was the answer to the question whether organization %q has an agent pool %q now. Look in "+
-			"the console, or run this again: if the pool exists, the error will say so, and how to import it.",
-			advice, err.Organization, err.Name)
+	case isUnknown && unknown.LookupErr != nil:
+		cause = unknown.Err.Error() + "\nThen: " + unknown.LookupErr.Error()
+	case isUnknown:
+		cause = unknown.Err.Error()
+	case isAPIError:
+		cause = api.Error()
 	}
-	return fmt.Sprintf("%s. Organization %q had no agent pool %q when looked at just afterwards, so it most likely was not "+
-		"created. Run this again: should the pool have appeared by then, the error will say so, and how to import it.",
-		advice, err.Organization, err.Name)
-}
-
-// addTokenLost reports a pool that is in state without its token.
-func addTokenLost(diagnostics *diag.Diagnostics, err *cloud.TokenLostError) {
-	diagnostics.AddError("Agent pool created, but its token was lost",
-		fmt.Sprintf("Agent pool %q was created in organization %q with the id %s, but the answer that held its token did not "+
-			"arrive, and Pulumi Cloud shows a token only once. The pool is in the state, marked as tainted: the next apply replaces "+
-			"it. To keep it without a token, run \"terraform untaint\" on it. If somebody else created a pool of this name and "+
-			"description in the same moment it is theirs: take it out of the state with \"terraform state rm\".\n\n%s",
-			err.Pool.Name, err.Organization, err.Pool.ID, report(err.Err)))
-}
-
-// addDeleteError reports a pool that was not deleted. Pulumi Cloud refuses with a 400, in changing words, to delete a
-// pool that stacks use.
-func addDeleteError(diagnostics *diag.Diagnostics, op operation, in inUseOperation, err error) {
-	var api *cloud.APIError
-	if in.forced || !errors.As(err, &api) || !api.FromPulumi || api.StatusCode != http.StatusBadRequest {
-		addError(diagnostics, op, err)
-		return
-	}
-	diagnostics.AddError("Agent pool in use",
-		fmt.Sprintf("Could not delete agent pool %q: Pulumi Cloud refuses to, as it does while stacks' deployment settings name the "+
-			"pool. Change those settings first, or set force_destroy = true and apply that before you destroy: what counts is the "+
-			"value in the state. Stacks that use the pool then fall back to Pulumi-hosted runners.\n\n%s", in.pool, report(err)))
-}
-
-// report is what happened in the client's words, with what Pulumi's support asks for.
-func report(err error) string {
-	cause, then := err, error(nil)
-	var unknown *cloud.UnknownOutcomeError
-	var exists *cloud.AgentPoolExistsError
-	var authentication *cloud.AuthenticationError
-	switch { // Those that the advice has put in its own words already.
-	case errors.As(err, &unknown):
-		cause, then = unknown.Err, unknown.LookupErr
-	case errors.As(err, &exists):
-		cause = exists.Err
-	case errors.As(err, &authentication):
-		err = authentication.Err // Its details are the ones to tell.
-	}
-	lines := []string{"Cause: " + cause.Error()}
-	if then != nil {
-		lines = append(lines, "Then: "+then.Error())
-	}
-	if api, ok := errors.AsType[*cloud.APIError](err); ok {
+	lines := []string{"Cause: " + cause}
+	if isAPIError {
 		for _, detail := range api.Details {
-			lines = append(lines, "- "+strings.Join(nonEmpty(detail.Resource, detail.Attribute, detail.Type, detail.Message), ": "))
+			lines = append(lines, "- "+joinNonEmpty(": ", detail.Resource, detail.Attribute, detail.Type, detail.Message))
 		}
 		if api.DocumentationURL != "" {
 			lines = append(lines, "See "+api.DocumentationURL)
@@ -273,19 +309,55 @@ func report(err error) string {
 	return strings.Join(lines, "\n")
 }
 
-func nonEmpty(texts ...string) []string {
+func joinNonEmpty(separator string, texts ...string) string {
 	var kept []string
 	for _, text := range texts {
 		if text != "" {
 			kept = append(kept, text)
 		}
 	}
-	return kept
+	return strings.Join(kept, separator)
 }
 
-// addWarnings passes on what Pulumi Cloud wants the user to know.
-func addWarnings(diagnostics *diag.Diagnostics, warnings *cloud.Warnings) {
-	for _, text := range warnings.All() {
-		diagnostics.AddWarning("Warning from Pulumi Cloud", text)
+// settingsDiagnostic is the error for a setting, with what to do.
+func settingsDiagnostic(err error) diag.Diagnostic {
+	var settings *credentials.SettingsError
+	if !errors.As(err, &settings) {
+		return diag.NewErrorDiagnostic("Invalid provider configuration", err.Error())
 	}
+	detail := settingsCause(settings) + " " + settingsAdvice(settings.Setting)
+	return diag.NewAttributeErrorDiagnostic(path.Root(string(settings.Setting)), settings.Summary, detail)
+}
+
+// settingsCause returns the error of a setting and where its value was found.
+func settingsCause(err *credentials.SettingsError) string {
+	label := "Source"
+	if errors.Is(err, credentials.ErrNoAccessToken) {
+		label = "Searched"
+	}
+	return fmt.Sprintf("%s %s: %s.", err.Err, label, err.Source)
+}
+
+func settingsAdvice(setting credentials.Setting) string {
+	switch setting {
+	case credentials.AccessToken:
+		return "Set PULUMI_ACCESS_TOKEN or access_token, or run \"pulumi login\". If the token belongs to a different Pulumi Cloud " +
+			"than " + credentials.DefaultBaseURL + ", also set api_url or PULUMI_BACKEND_URL."
+	case credentials.APIURL:
+		return "Set api_url or PULUMI_BACKEND_URL to the URL of Pulumi Cloud, such as " + credentials.DefaultBaseURL + "."
+	case credentials.Organization:
+		return "Set organization or PULUMI_DEFAULT_ORGANIZATION to the name of an organization."
+	case credentials.OIDC:
+		return "Set token_file or token_env_var in the oidc block, or give the GitHub Actions job the permission id-token: write."
+	}
+	return ""
+}
+
+func invalidPoolID(at path.Path, value string) diag.Diagnostic {
+	if credentials.LooksLikeToken(value) {
+		return tokenInWrongPlace(at)
+	}
+	return diag.NewAttributeErrorDiagnostic(at, "Invalid agent pool ID",
+		fmt.Sprintf("%q is not an agent pool ID, which is a UUID. To find the ID of an agent pool by its name, use the data source "+
+			"pulumicloud_agent_pool.", value))
 }

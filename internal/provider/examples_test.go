@@ -1,9 +1,9 @@
 package provider_test
 
 import (
-	"fmt"
 	"io/fs"
 	"maps"
+	"net/http"
 	"os"
 	"os/exec"
 	"path"
@@ -13,409 +13,231 @@ import (
 	"strings"
 	"testing"
 
-	"filippo.io/age"
 	"github.com/google/go-cmp/cmp"
-	"github.com/hashicorp/go-version"
-	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclparse"
 	tfjson "github.com/hashicorp/terraform-json"
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/acctest"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
-	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator/oidctest"
 )
 
-const (
-	examplesDirectory = "../../examples"
-	// modulesDirectory is the one of examples that are no configuration by themselves.
-	modulesDirectory = "modules"
+const examplesDir = "../../examples"
+
+var (
+	sourcePattern          = regexp.MustCompile(`(?m)^ *source +?= "([a-z]+/[a-z]+)"`)
+	requiredVersionPattern = regexp.MustCompile(`required_version = ">= ([0-9.]+)"`)
 )
 
-// TestAccExamples runs the examples as somebody would who pastes them: with the CLI, and a provider that the CLI installs and
-// starts. It is built once for all of them.
-func TestAccExamples(t *testing.T) {
-	t.Parallel()
-	cli := newExamplesCLI(t)
-	t.Run("apply", cli.testApply)
-	t.Run("rotate", cli.testRotate)
-	t.Run("encrypted token", cli.testEncryptedToken)
-	t.Run("modules", cli.testModules)
-}
-
-// examplesCLI runs examples with the provider that was built for them.
-type examplesCLI struct{ binary string }
-
-func newExamplesCLI(t *testing.T) examplesCLI {
+// startExamplesCloud starts an emulator with what the examples require: two stacks, and two runners in every
+// agent pool.
+func startExamplesCloud(t *testing.T) oidcCloud {
 	t.Helper()
-	acctest.RequireCLI(t) // Without a CLI there is nothing to build for.
-	binary, err := acctest.Build(t.Context(), t.TempDir(), ".", "-buildvcs=false")
-	mustDo(t, err)
-	return examplesCLI{binary}
-}
-
-// testApply runs every example in an organization acme in which there is a pool named shared.
-func (c examplesCLI) testApply(t *testing.T) {
-	t.Parallel()
-	importForms := importExamples(t)
-	for _, directory := range exampleDirectories(t) {
-		t.Run(filepath.ToSlash(directory), func(t *testing.T) {
-			t.Parallel()
-			if others := otherProviders(t, directory); len(others) > 0 {
-				t.Skipf("needs providers that are not here: %s", strings.Join(others, ", "))
-			}
-			pulumi := startExamplesCloud(t)
-			shared, _, err := pulumi.CreateAgentPool("acme", "shared", "")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := pulumi.ConnectAgent("acme", shared.ID, emulator.Agent{Hostname: "runner-1", PID: "1"}); err != nil {
-				t.Fatal(err)
-			}
-			workspace := c.workspace(t, pulumi, directory)
-			workspace.apply(t)
-			if parent, resourceType := filepath.Split(directory); parent == "resources"+string(filepath.Separator) {
-				for _, form := range importForms[resourceType] {
-					t.Run(form, func(t *testing.T) { workspace.tryImport(t, form) })
-				}
-			}
-			adopted := workspace.manages(t, shared.ID)
-			workspace.MustRun(t, "destroy", "-auto-approve")
-			pools := pulumi.AgentPools("acme")
-			switch {
-			case adopted && len(pools) != 0:
-				t.Errorf("after destroy there is %+v, although the pool from before was imported", pools)
-			case !adopted && (len(pools) != 1 || pools[0].ID != shared.ID || pools[0].IsDefault):
-				t.Errorf("after destroy there is %+v, not just the pool from before", pools)
-			}
-		})
+	cloud := startOIDCCloud(t, nil)
+	for _, stack := range []string{"production", "staging"} {
+		mustDo(t, cloud.CreateStack("acme", emulator.Stack{Project: "shop", Name: stack}))
 	}
-}
-
-// testRotate changes what the examples of rotation rotate by.
-func (c examplesCLI) testRotate(t *testing.T) {
-	t.Parallel()
-	for example, writes := range map[string][]string{
-		"rotation-in-place": {"DELETE", "POST"},
-		// The new pool is there, and the organization's default, before the old one goes.
-		"rotation-without-downtime": {"POST", "PATCH", "DELETE"},
-	} {
-		t.Run(example, func(t *testing.T) {
-			t.Parallel()
-			pulumi := startExamplesCloud(t)
-			workspace := c.workspace(t, pulumi, example)
-			workspace.apply(t)
-			before := pulumi.AgentPools("acme")
-			pulumi.ResetRequests()
-			workspace.MustRun(t, "apply", "-auto-approve", "-var=token_month=2026-12")
-			expectWrites(t, pulumi.pulumiCloud, writes...)
-			if after := pulumi.AgentPools("acme"); len(after) != 1 || after[0].ID == before[0].ID {
-				t.Errorf("after rotation there is %+v, not just another pool", after)
+	cloud.intercept(http.MethodGet, func(w http.ResponseWriter, r *http.Request, api http.Handler) {
+		if id := path.Base(r.URL.Path); uuidPattern.MatchString(id) {
+			for _, hostname := range []string{"runner-1", "runner-2"} {
+				_ = cloud.ConnectAgent("acme", id, emulator.Agent{Hostname: hostname}) // The agent pool may be gone.
 			}
-		})
-	}
-}
-
-// testEncryptedToken starts what stands for a runner with the example's script.
-func (c examplesCLI) testEncryptedToken(t *testing.T) {
-	t.Parallel()
-	for _, tool := range []string{"sh", "age"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("the example's script needs %s: %v", tool, err)
 		}
-	}
-	key, err := age.GenerateX25519Identity()
-	if err != nil {
-		t.Fatal(err)
-	}
-	pulumi := startExamplesCloud(t)
-	workspace := c.workspace(t, pulumi, "encrypted-token")
-	workspace.MustRun(t, "apply", "-auto-approve", fmt.Sprintf("-var=token_recipients=[%q]", key.Recipient()))
-	pool := workspace.attributes(t, "pulumicloud_agent_pool.example")
-	encrypted, _ := pool["encrypted_token"].(string)
-	for name, content := range map[string]string{"token.age": encrypted, "key.txt": key.String()} {
-		mustDo(t, workspace.Write(name, content))
-	}
-	runner := exec.CommandContext(t.Context(), "sh", "with-agent-token.sh", "sh", "-c", `printf %s "$PULUMI_AGENT_TOKEN"`)
-	runner.Dir = workspace.Dir
-	runner.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "AGENT_TOKEN_IDENTITY=key.txt", "AGENT_TOKEN_FILE=token.age",
-	}
-	token, err := runner.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if id, _ := pool["id"].(string); !pulumi.TokenMatches("acme", id, string(token)) {
-		t.Error("the runner's token is not the pool's")
-	}
-}
-
-// testModules runs the tests that come with the modules.
-func (c examplesCLI) testModules(t *testing.T) {
-	t.Parallel()
-	modules, err := fs.Glob(os.DirFS(examplesDirectory), path.Join(modulesDirectory, "*"))
-	if err != nil || len(modules) == 0 {
-		t.Fatalf("modules: %v (%v)", modules, err)
-	}
-	for _, module := range modules {
-		t.Run(path.Base(module), func(t *testing.T) {
-			t.Parallel()
-			pulumi := startExamplesCloud(t)
-			workspace := c.workspace(t, pulumi, filepath.FromSlash(module))
-			skipUnless(t, ">= 1.8") // OpenTofu mocks providers from 1.8 on, Terraform from 1.7 on.
-			if _, err := workspace.Run(t.Context(), "test"); err != nil {
-				t.Error(err)
-			}
-			if len(pulumi.Requests()) == 0 {
-				t.Error("no test has reached the emulator")
-			}
-			if left := pulumi.AgentPools("acme"); len(left) > 0 {
-				t.Errorf("the tests leave %+v", left)
-			}
-		})
-	}
-}
-
-// TestAccExamplesFormat covers all examples, also those that can't be run here.
-func TestAccExamplesFormat(t *testing.T) {
-	t.Parallel()
-	examples, err := filepath.Abs(examplesDirectory)
-	mustDo(t, err)
-	if output, err := acctest.NewTestWorkspace(t).Run(t.Context(), "fmt", "-check", "-recursive", examples); err != nil {
-		t.Errorf("not formatted, run \"make fmt\": %s", output)
-	}
-}
-
-// startExamplesCloud starts an emulator that exchanges a pipeline's ID tokens, for the examples that have nothing else.
-func startExamplesCloud(t *testing.T) examplesCloud {
-	t.Helper()
-	issuer := oidctest.NewIssuer(t)
-	return examplesCloud{issuer: issuer, pulumiCloud: startPulumiCloud(t, emulator.Options{
-		TrustPolicies: []emulator.TrustPolicy{{
-			Organization: "acme", Issuer: issuer.URL, Subject: "pipeline", AllowAdmin: true,
-			TokenTypes: []emulator.TokenType{emulator.TokenTypeOrganization},
-		}},
-	})}
-}
-
-type examplesCloud struct {
-	pulumiCloud
-
-	issuer *oidctest.Issuer
-}
-
-// credentials returns the environment variable that the examples authenticate with, and its value.
-func (c examplesCloud) credentials(keyless bool) (name, value string) {
-	if keyless {
-		return "TFC_WORKLOAD_IDENTITY_TOKEN", c.issuer.Token(map[string]any{"aud": "urn:pulumi:org:acme", "sub": "pipeline"})
-	}
-	return "PULUMI_ACCESS_TOKEN", accessToken
-}
-
-// exampleDirectories returns the directories below examples/ that have configuration in them.
-func exampleDirectories(t *testing.T) []string {
-	t.Helper()
-	found := map[string]bool{}
-	err := fs.WalkDir(os.DirFS(examplesDirectory), ".", func(name string, _ fs.DirEntry, err error) error {
-		if name == modulesDirectory {
-			return fs.SkipDir
-		}
-		if path.Ext(name) == ".tf" {
-			found[filepath.FromSlash(path.Dir(name))] = true
-		}
-		return err
+		api.ServeHTTP(w, r)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return slices.Sorted(maps.Keys(found))
+	return cloud
 }
 
-// isConfiguration tells the files of an example from those that show how to import it.
-func isConfiguration(file string) bool {
-	return filepath.Ext(file) == ".tf" && !strings.HasPrefix(filepath.Base(file), "import-")
-}
-
-// configurationBlocks returns the blocks of a kind in an example.
-func configurationBlocks(t *testing.T, directory, kind string, labels ...string) hcl.Blocks {
+// exampleWorkspace returns a workspace with the files of an example, after "init".
+func exampleWorkspace(t *testing.T, cloud oidcCloud, example string) *acctest.Workspace {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(examplesDirectory, directory, "*.tf"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	parser := hclparse.NewParser()
-	var found hcl.Blocks
-	for _, file := range files {
-		if !isConfiguration(file) {
-			continue
-		}
-		parsed, diagnostics := parser.ParseHCLFile(file)
-		if diagnostics.HasErrors() {
-			t.Fatal(diagnostics)
-		}
-		found = append(found, blocks(parsed.Body, kind, labels...)...)
-	}
-	return found
-}
-
-func blocks(body hcl.Body, kind string, labels ...string) hcl.Blocks {
-	content, _, _ := body.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: kind, LabelNames: labels}}})
-	return content.Blocks
-}
-
-func argument(block *hcl.Block, name string) *hcl.Attribute {
-	content, _, _ := block.Body.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: name}}})
-	return content.Attributes[name]
-}
-
-// otherProviders returns what an example requires besides this provider.
-func otherProviders(t *testing.T, directory string) []string {
-	t.Helper()
-	var others []string
-	for _, terraform := range configurationBlocks(t, directory, "terraform") {
-		for _, required := range blocks(terraform.Body, "required_providers") {
-			attributes, diagnostics := required.Body.JustAttributes()
-			if diagnostics.HasErrors() {
-				t.Fatal(diagnostics)
-			}
-			others = append(others, slices.Collect(maps.Keys(attributes))...)
-		}
-	}
-	return slices.DeleteFunc(others, func(name string) bool { return name == "pulumicloud" })
-}
-
-// isKeyless tells whether an example has its provider exchange an ID token.
-func isKeyless(t *testing.T, directory string) bool {
-	t.Helper()
-	return slices.ContainsFunc(configurationBlocks(t, directory, "provider", "name"), func(block *hcl.Block) bool {
-		return argument(block, "oidc") != nil
-	})
-}
-
-// skipUnless skips where the CLI's version is not among those required.
-func skipUnless(t *testing.T, required string) {
-	t.Helper()
-	constraint, err := version.NewConstraint(required)
+	w := acctest.NewTestWorkspace(t, "PULUMI_BACKEND_URL="+cloud.url, "PULUMI_ACCESS_TOKEN="+accessToken,
+		"TFC_WORKLOAD_IDENTITY_TOKEN="+cloud.idToken(nil))
+	executable, err := os.Executable()
 	mustDo(t, err)
-	if product, found := cliVersion(t); !constraint.Check(found) {
-		t.Skipf("requires version %s, and the CLI is %s %s", required, product, found)
-	}
-}
-
-// exampleWorkspace is a copy of an example, in which the CLI works.
-type exampleWorkspace struct {
-	*acctest.Workspace
-
-	example string
-}
-
-func (c examplesCLI) workspace(t *testing.T, pulumi examplesCloud, example string) exampleWorkspace {
-	t.Helper()
-	credential, value := pulumi.credentials(isKeyless(t, example))
-	w := acctest.NewTestWorkspace(t, "PULUMI_BACKEND_URL="+pulumi.url, credential+"="+value)
-	// The version is one that the examples accept.
-	mustDo(t, os.CopyFS(w.Dir, os.DirFS(filepath.Join(examplesDirectory, example))), w.InstallProvider("0.1.0", c.binary))
+	mustDo(t, w.InstallProvider(providerVersion, executable))
+	mustDo(t, os.CopyFS(w.Dir, os.DirFS(filepath.Join(examplesDir, example))))
 	imports, err := filepath.Glob(filepath.Join(w.Dir, "import-*"))
 	mustDo(t, err)
 	for _, file := range imports {
 		mustDo(t, os.Remove(file))
 	}
-	for _, terraform := range configurationBlocks(t, example, "terraform") {
-		if required := argument(terraform, "required_version"); required != nil {
-			value, diagnostics := required.Expr.Value(nil)
-			if diagnostics.HasErrors() {
-				t.Fatal(diagnostics)
-			}
-			skipUnless(t, value.AsString())
-		}
+	for _, required := range requiredVersionPattern.FindAllStringSubmatch(configuration(t, example), -1) {
+		skipUnlessCLI(t, w, required[1])
 	}
 	w.MustRun(t, "init")
-	return exampleWorkspace{w, example}
+	return w
 }
 
-// apply applies what is there and expects that nothing is left to do then.
-func (w exampleWorkspace) apply(t *testing.T) {
+// configuration returns the contents of the .tf files of an example.
+func configuration(t *testing.T, example string) string {
 	t.Helper()
-	w.MustRun(t, "apply", "-auto-approve")
-	if _, err := w.Run(t.Context(), "plan", "-detailed-exitcode"); err != nil {
-		t.Errorf("the plan after apply is not empty: %v", err)
+	files, err := filepath.Glob(filepath.Join(examplesDir, example, "*.tf"))
+	mustDo(t, err)
+	var text strings.Builder
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		mustDo(t, err)
+		text.Write(content)
 	}
+	return text.String()
 }
 
-// exampleID is the id in the import examples.
-var exampleID = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
-
-// tryImport takes the example's resource out of the state and back in, as the import example says.
-func (w exampleWorkspace) tryImport(t *testing.T, form string) {
+func attributesOf(t *testing.T, w *acctest.Workspace, address string) map[string]any {
 	t.Helper()
-	if form == "import-by-identity.tf" {
-		skipUnless(t, ">= 1.12")
+	state, err := w.State(t.Context())
+	mustDo(t, err)
+	i := slices.IndexFunc(state.RootModule.Resources, func(r *tfjson.StateResource) bool { return r.Address == address })
+	if i < 0 {
+		t.Fatalf("%s is not in the state", address)
 	}
-	text, err := os.ReadFile(filepath.Join(examplesDirectory, w.example, form))
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := filepath.Base(w.example) + ".example"
-	before := w.attributes(t, address)
-	if id, ok := before["id"].(string); ok {
-		text = exampleID.ReplaceAll(text, []byte(id))
-	}
-	if filepath.Ext(form) == ".sh" {
-		for line := range strings.Lines(string(text)) {
-			if fields := strings.Fields(line); len(fields) > 0 && fields[0] != "#" {
-				w.importByCommand(t, address, fields)
-				w.expectAttributes(t, address, before)
-			}
+	return state.RootModule.Resources[i].AttributeValues
+}
+
+func TestAccExamples(t *testing.T) {
+	t.Parallel()
+	examples := make(map[string]bool)
+	mustDo(t, fs.WalkDir(os.DirFS(examplesDir), ".", func(name string, _ fs.DirEntry, err error) error {
+		if name == "modules" {
+			return fs.SkipDir
 		}
+		if path.Ext(name) == ".tf" {
+			examples[path.Dir(name)] = true
+		}
+		return err
+	}))
+	for example := range examples {
+		t.Run(example, func(t *testing.T) {
+			t.Parallel()
+			for _, source := range sourcePattern.FindAllStringSubmatch(configuration(t, example), -1) {
+				if source[1] != acctest.Source {
+					t.Skipf("requires the provider %s", source[1])
+				}
+			}
+			cloud := startExamplesCloud(t)
+			shared := cloud.mustCreate(t, "acme", "shared", "")
+			w := exampleWorkspace(t, cloud, example)
+			w.MustRun(t, "apply", "-auto-approve")
+			w.MustRun(t, "plan", "-detailed-exitcode")
+			imports, err := filepath.Glob(filepath.Join(examplesDir, example, "import*"))
+			mustDo(t, err)
+			for _, file := range imports {
+				t.Run(filepath.Base(file), func(t *testing.T) { testImportExample(t, w, file) })
+			}
+			w.MustRun(t, "destroy", "-auto-approve")
+			pools := cloud.AgentPools("acme")
+			// The example adopts the agent pool.
+			if example == "import-existing-pools" && len(pools) == 0 {
+				return
+			}
+			if len(pools) != 1 || pools[0].ID != shared.ID || pools[0].IsDefault {
+				t.Errorf("agent pools after destroy: %+v", pools)
+			}
+		})
+	}
+}
+
+// testImportExample removes the resource from the state, imports it as the example says, and expects the same state.
+func testImportExample(t *testing.T, w *acctest.Workspace, file string) {
+	t.Helper()
+	form := filepath.Base(file)
+	if form == "import-by-identity.tf" {
+		skipUnlessCLI(t, w, "1.12.0")
+	}
+	address := filepath.Base(filepath.Dir(file)) + ".example"
+	before := attributesOf(t, w, address)
+	content, err := os.ReadFile(file)
+	mustDo(t, err)
+	text := string(content)
+	if id, ok := before["id"].(string); ok {
+		text = uuidPattern.ReplaceAllString(text, id)
+	}
+	expectSame := func() {
+		t.Helper()
+		before, after := maps.Clone(before), attributesOf(t, w, address)
+		delete(before, "token") // An import does not return it.
+		delete(after, "token")
+		if diff := cmp.Diff(before, after); diff != "" {
+			t.Errorf("attributes (-before the import +after):\n%s", diff)
+		}
+	}
+	if form != "import.sh" {
+		w.MustRun(t, "state", "rm", address)
+		mustDo(t, w.Write(form, text))
+		w.MustRun(t, "apply", "-auto-approve")
+		expectSame()
+		mustDo(t, os.Remove(filepath.Join(w.Dir, form)))
 		return
 	}
-	w.MustRun(t, "state", "rm", address)
-	mustDo(t, w.Write(form, string(text)))
-	w.apply(t)
-	w.expectAttributes(t, address, before)
-	mustDo(t, os.Remove(filepath.Join(w.Dir, form)))
-}
-
-func (w exampleWorkspace) importByCommand(t *testing.T, address string, command []string) {
-	t.Helper()
-	if len(command) != 4 || command[0] != "terraform" || command[1] != "import" || command[2] != address {
-		t.Fatalf("not an import of %s: %s", address, strings.Join(command, " "))
-	}
-	w.MustRun(t, "state", "rm", address)
-	w.MustRun(t, "import", address, command[3])
-}
-
-// expectAttributes expects the state to say what it said before, but for the token, which no import brings.
-func (w exampleWorkspace) expectAttributes(t *testing.T, address string, before map[string]any) {
-	t.Helper()
-	before, after := maps.Clone(before), w.attributes(t, address)
-	delete(before, "token")
-	delete(after, "token")
-	if diff := cmp.Diff(before, after); diff != "" {
-		t.Errorf("the import changed %s:\n%s", address, diff)
-	}
-}
-
-// manages tells whether a pool is in the state.
-func (w exampleWorkspace) manages(t *testing.T, id string) bool {
-	t.Helper()
-	state, err := w.State(t.Context())
-	mustDo(t, err)
-	return slices.ContainsFunc(state.RootModule.Resources, func(resource *tfjson.StateResource) bool {
-		return resource.Type == "pulumicloud_agent_pool" && resource.Mode == tfjson.ManagedResourceMode &&
-			resource.AttributeValues["id"] == id
-	})
-}
-
-// attributes returns what the state says of a resource.
-func (w exampleWorkspace) attributes(t *testing.T, address string) map[string]any {
-	t.Helper()
-	state, err := w.State(t.Context())
-	mustDo(t, err)
-	for _, resource := range state.RootModule.Resources {
-		if resource.Address == address {
-			return resource.AttributeValues
+	for line := range strings.Lines(text) {
+		if fields := strings.Fields(line); len(fields) == 4 && fields[0] == "terraform" && fields[2] == address {
+			w.MustRun(t, "state", "rm", address)
+			w.MustRun(t, fields[1:]...)
+			expectSame()
+		} else if len(fields) > 0 && fields[0] != "#" {
+			t.Errorf("not an import of %s: %s", address, line)
 		}
 	}
-	t.Fatalf("%s is not in the state", address)
-	return nil
+}
+
+func TestAccExamples_rotation(t *testing.T) {
+	t.Parallel()
+	for example, writes := range map[string][]string{
+		"rotation-in-place": {http.MethodDelete, http.MethodPost},
+		// The new agent pool exists, has a runner and both stacks before the old one is deleted.
+		"rotation-without-downtime": {http.MethodPost, http.MethodPost, http.MethodPost, http.MethodPost, http.MethodDelete},
+	} {
+		t.Run(example, func(t *testing.T) {
+			t.Parallel()
+			cloud := startExamplesCloud(t)
+			w := exampleWorkspace(t, cloud, example)
+			w.MustRun(t, "apply", "-auto-approve")
+			before := cloud.onlyPool(t)
+			cloud.ResetRequests()
+			w.MustRun(t, "apply", "-auto-approve", "-var=token_version=2")
+			cloud.expectWrites(t, writes...)
+			if after := cloud.onlyPool(t); after.ID == before.ID {
+				t.Error("the agent pool was not replaced")
+			}
+		})
+	}
+}
+
+func TestExamples_encryptedTokenScript(t *testing.T) {
+	t.Parallel()
+	script, err := filepath.Abs(filepath.Join(examplesDir, "encrypted-token", "with-agent-token.sh"))
+	mustDo(t, err)
+	dir := t.TempDir()
+	// It prints its arguments instead of a token.
+	mustDo(t, os.WriteFile(filepath.Join(dir, "age"), []byte("#!/bin/sh\necho \"$*\"\n"), 0o700)) //nolint:gosec // It runs.
+	command := exec.CommandContext(t.Context(), "sh", script, "sh", "-c", `printf %s "$PULUMI_AGENT_TOKEN"`)
+	command.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "AGENT_TOKEN_IDENTITY=key", "AGENT_TOKEN_FILE=token.age"}
+	output, err := command.Output()
+	mustDo(t, err)
+	if want := "--decrypt --identity key token.age"; string(output) != want {
+		t.Errorf("the command got the output of age %s, want that of age %s", output, want)
+	}
+}
+
+func TestAccExamples_modules(t *testing.T) {
+	t.Parallel()
+	modules, err := fs.Glob(os.DirFS(examplesDir), "modules/*")
+	mustDo(t, err)
+	for _, module := range modules {
+		t.Run(path.Base(module), func(t *testing.T) {
+			t.Parallel()
+			cloud := startExamplesCloud(t)
+			w := exampleWorkspace(t, cloud, module)
+			skipUnlessCLI(t, w, "1.8.0") // Mocked providers require Terraform 1.7 or OpenTofu 1.8.
+			w.MustRun(t, "test")
+			if len(cloud.Requests()) == 0 || len(cloud.AgentPools("acme")) > 0 {
+				t.Errorf("%d requests, and agent pools %+v are left", len(cloud.Requests()), cloud.AgentPools("acme"))
+			}
+		})
+	}
+}
+
+func TestAccExamples_formatted(t *testing.T) {
+	t.Parallel()
+	examples, err := filepath.Abs(examplesDir)
+	mustDo(t, err)
+	acctest.NewTestWorkspace(t).MustRun(t, "fmt", "-check", "-recursive", examples)
 }

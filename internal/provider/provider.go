@@ -1,20 +1,23 @@
-// Package provider is what a user of Terraform or OpenTofu writes: the provider's configuration, its resources and
-// its data sources, in one file each.
+// Package provider is the Terraform provider for agent pools of Pulumi Cloud: its configuration, resources and data
+// sources, one file each.
 package provider
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
 	"os"
-	"sync"
+	"slices"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
-	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/list"
@@ -23,19 +26,20 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/provider/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
-	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/cloud"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/credentials"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
-// Option changes how the provider talks to Pulumi Cloud. Tests shorten its waits with it.
-type Option func(*cloud.Config)
+// Option changes the configuration of the client. Tests use it to shorten waits.
+type Option func(*pulumiapi.Config)
 
-// New returns the provider's constructor. The version goes into the User-Agent.
+// New returns the constructor of the provider. The version is part of the User-Agent header.
 func New(version string, options ...Option) func() provider.Provider {
-	return func() provider.Provider {
-		return &pulumicloudProvider{version: version, options: options}
-	}
+	return func() provider.Provider { return &pulumicloudProvider{version: version, options: options} }
 }
 
 var (
@@ -49,13 +53,13 @@ type pulumicloudProvider struct {
 }
 
 type providerModel struct {
-	AccessToken    types.String         `tfsdk:"access_token"`
-	APIURL         types.String         `tfsdk:"api_url"`
-	Organization   types.String         `tfsdk:"organization"`
-	CACertFile     types.String         `tfsdk:"ca_cert_file"`
-	RequestTimeout timetypes.GoDuration `tfsdk:"request_timeout"`
-	MaxRetries     types.Int64          `tfsdk:"max_retries"`
-	OIDC           types.Object         `tfsdk:"oidc"`
+	AccessToken    types.String `tfsdk:"access_token"`
+	APIURL         types.String `tfsdk:"api_url"`
+	Organization   types.String `tfsdk:"organization"`
+	CACertFile     types.String `tfsdk:"ca_cert_file"`
+	RequestTimeout types.String `tfsdk:"request_timeout"`
+	MaxRetries     types.Int64  `tfsdk:"max_retries"`
+	OIDC           types.Object `tfsdk:"oidc"`
 }
 
 // Metadata implements [provider.Provider].
@@ -67,51 +71,61 @@ func (p *pulumicloudProvider) Metadata(_ context.Context, _ provider.MetadataReq
 // Schema implements [provider.Provider].
 func (p *pulumicloudProvider) Schema(_ context.Context, _ provider.SchemaRequest, resp *provider.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "Manages Pulumi Cloud's agent pools: the pools of self-hosted runners that Pulumi Deployments and " +
-			"other workflows run on.",
+		MarkdownDescription: "Manages agent pools of Pulumi Cloud, which are pools of self-hosted runners for Pulumi Deployments " +
+			"and other workflows.",
 		Attributes: map[string]schema.Attribute{
 			"access_token": schema.StringAttribute{
-				MarkdownDescription: "Pulumi access token. Defaults to `PULUMI_ACCESS_TOKEN`, then to the token that " +
-					"`pulumi login` stored for the URL in force. Creating and changing pools takes an organization administrator's " +
-					"token, or one whose role has the `agent_pool` permissions.",
+				MarkdownDescription: "Pulumi access token. Requires the `agent_pool` permissions, which organization administrators " +
+					"have. Defaults to `PULUMI_ACCESS_TOKEN`, then to the token that `pulumi login` stored for the URL.",
 				Optional:   true,
 				Sensitive:  true,
 				Validators: []validator.String{stringvalidator.LengthAtLeast(1)},
 			},
 			"api_url": schema.StringAttribute{
-				MarkdownDescription: "URL of Pulumi Cloud, for a self-hosted installation. Defaults to `PULUMI_BACKEND_URL`, then to " +
-					"the backend that `pulumi login` chose last, then to `" + cloud.DefaultBaseURL + "`.",
+				MarkdownDescription: "URL of Pulumi Cloud. Set it for a self-hosted installation. Defaults to `PULUMI_BACKEND_URL`, then " +
+					"to the current backend of `pulumi login`, then to `PULUMI_API`, then to `" + credentials.DefaultBaseURL + "`.",
 				Optional:   true,
-				Validators: []validator.String{baseURLValidator{}},
+				Validators: []validator.String{validBaseURL()},
 			},
 			"organization": schema.StringAttribute{
-				MarkdownDescription: "Organization of resources and data sources that name none. Defaults to " +
-					"`PULUMI_DEFAULT_ORGANIZATION`, then to what `pulumi org set-default` chose, then to the default " +
-					"organization of the access token's user.",
+				MarkdownDescription: "Default organization for resources and data sources that do not set one. Defaults to " +
+					"`PULUMI_DEFAULT_ORGANIZATION`, then to the organization of `pulumi org set-default`, then to the default " +
+					"organization of the user in Pulumi Cloud.",
 				Optional:   true,
-				Validators: []validator.String{organizationValidator{}},
+				Validators: []validator.String{validPathName()},
 			},
 			"ca_cert_file": schema.StringAttribute{
-				MarkdownDescription: "Path of a PEM file with certificate authorities to trust besides the system's, for a " +
-					"self-hosted installation with a certificate of its own.",
+				MarkdownDescription: "Path to a PEM file with certificate authorities to trust in addition to those of the system. Set " +
+					"it for a self-hosted installation with a private certificate authority.",
 				Optional:   true,
-				Validators: []validator.String{stringvalidator.LengthAtLeast(1)},
+				Validators: []validator.String{notEmpty()},
 			},
 			"request_timeout": schema.StringAttribute{
-				CustomType: timetypes.GoDurationType{},
-				MarkdownDescription: "How long one attempt of a request may take, as a duration such as `30s` or `2m`. " +
-					"Defaults to `60s`.",
-				Optional:   true,
-				Validators: []validator.String{positiveDurationValidator{}},
+				MarkdownDescription: "Maximum duration of one attempt of a request, such as `30s` or `2m`. Defaults to `60s`.",
+				Optional:            true,
+				Validators:          []validator.String{positiveDuration()},
 			},
 			"max_retries": schema.Int64Attribute{
-				MarkdownDescription: fmt.Sprintf("How often a request is sent again after a failure that may pass, where that is safe. "+
-					"`0` means never. Defaults to `%d`.", cloud.DefaultMaxRetries),
+				MarkdownDescription: fmt.Sprintf("Maximum number of retries for a request that fails transiently and is safe to repeat. "+
+					"`0` disables retries. Defaults to `%d`.", pulumiapi.DefaultMaxRetries),
 				Optional:   true,
 				Validators: []validator.Int64{int64validator.Between(0, 100)},
 			},
 			"oidc": oidcAttribute(),
 		},
+	}
+}
+
+// ValidateConfig implements [provider.ProviderWithValidateConfig].
+func (p *pulumicloudProvider) ValidateConfig(
+	ctx context.Context, req provider.ValidateConfigRequest, resp *provider.ValidateConfigResponse,
+) {
+	var model providerModel
+	resp.Diagnostics.Append(req.Config.Get(ctx, &model)...)
+	oidc, diags := oidcFrom(ctx, model.OIDC)
+	resp.Diagnostics.Append(diags...)
+	if oidc != nil {
+		resp.Diagnostics.Append(oidc.validate()...)
 	}
 }
 
@@ -121,65 +135,30 @@ func (p *pulumicloudProvider) Configure(
 ) {
 	var model providerModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &model)...)
+	oidc, diags := oidcFrom(ctx, model.OIDC)
+	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	connection := &connection{}
-	resp.ResourceData = connection
-	resp.DataSourceData = connection
-	resp.ListResourceData = connection
-
-	oidc, diagnostics := oidcFrom(ctx, model.OIDC)
-	resp.Diagnostics.Append(diagnostics...)
-	if resp.Diagnostics.HasError() {
-		return
+	data := &providerData{
+		unknown:                unknownArguments(req.Config),
+		configuredOrganization: model.Organization.ValueString(),
+		organizationUnknown:    model.Organization.IsUnknown(),
 	}
-	connection.unknown = model.unknown(oidc)
-	if len(connection.unknown) > 0 {
-		// Terraform plans with what it knows so far, and configures the provider anew before it applies.
+	resp.ResourceData, resp.DataSourceData, resp.ListResourceData = data, data, data
+	if data.isUnknown() {
+		// Terraform configures the provider again before it applies.
 		if req.ClientCapabilities.DeferralAllowed {
 			resp.Deferred = &provider.Deferred{Reason: provider.DeferredReasonProviderConfigUnknown}
 		}
 		return
 	}
-
-	environment := cloud.ProcessEnvironment()
-	overrides := cloud.Overrides{
-		APIURL:       model.APIURL.ValueString(),
-		AccessToken:  model.AccessToken.ValueString(),
-		Organization: model.Organization.ValueString(),
-
-		AccessTokenOptional: oidc != nil,
-	}
-	settings, err := cloud.ResolveSettings(overrides, environment)
-	if err != nil {
-		addSettingsError(&resp.Diagnostics, err)
-		return
-	}
-	if cloud.PlainHTTP(settings.BaseURL) {
-		resp.Diagnostics.AddAttributeWarning(path.Root("api_url"), "Access token travels in clear",
-			fmt.Sprintf("%s is not encrypted: everybody on the way to it can read the access token, and the tokens of new agent "+
-				"pools. Use https.", settings.BaseURL))
-	}
-	roots, err := rootCAs(model.CACertFile.ValueString())
-	if err != nil {
-		resp.Diagnostics.AddAttributeError(path.Root("ca_cert_file"), "CA certificates can't be used", err.Error())
-		return
-	}
-	timeout, diagnostics := model.requestTimeout()
-	resp.Diagnostics.Append(diagnostics...)
-	if resp.Diagnostics.HasError() {
-		return
-	}
-	config := cloud.Config{
-		BaseURL:        settings.BaseURL,
-		AccessToken:    settings.AccessToken,
-		UserAgent:      p.userAgent(req.TerraformVersion),
-		RootCAs:        roots,
-		RequestTimeout: timeout,
-		MaxRetries:     cloud.DefaultMaxRetries,
-		ListMaxAge:     cloud.DefaultListMaxAge,
-		Logger:         httpLogger,
+	config := pulumiapi.Config{
+		UserAgent: fmt.Sprintf("terraform-provider-pulumicloud/%s "+
+			"(+https://registry.terraform.io/providers/pulumicloud/pulumicloud) Terraform/%s", p.version, req.TerraformVersion),
+		RequestTimeout: durationOr(model.RequestTimeout, pulumiapi.DefaultRequestTimeout),
+		MaxRetries:     pulumiapi.DefaultMaxRetries,
+		ListMaxAge:     pulumiapi.DefaultListMaxAge,
 		Now:            time.Now,
 	}
 	if !model.MaxRetries.IsNull() {
@@ -188,122 +167,149 @@ func (p *pulumicloudProvider) Configure(
 	for _, option := range p.options {
 		option(&config)
 	}
-	connection.now = config.Now
-	connection.organizationUnknown = model.Organization.IsUnknown()
-	connection.chosenOrganization = sync.OnceValues(func() (string, error) {
-		return cloud.ResolveOrganization(overrides, environment, settings.BaseURL)
-	})
-	if oidc != nil {
-		resp.Diagnostics.Append(connection.exchangeTokens(*oidc, environment, &config)...)
-	}
-	connection.client = cloud.New(config)
+	resp.Diagnostics.Append(data.configure(model, oidc, config)...)
 }
 
-// ValidateConfig implements [provider.ProviderWithValidateConfig].
-func (p *pulumicloudProvider) ValidateConfig(
-	ctx context.Context, req provider.ValidateConfigRequest, resp *provider.ValidateConfigResponse,
-) {
-	var model providerModel
-	resp.Diagnostics.Append(req.Config.Get(ctx, &model)...)
-	oidc, diagnostics := oidcFrom(ctx, model.OIDC)
-	resp.Diagnostics.Append(diagnostics...)
-	if oidc != nil {
-		resp.Diagnostics.Append(oidc.validate()...)
+// configure finds the credentials and creates the client. A missing access token is an error of the first resource or
+// data source, so that a configuration without any can be planned.
+func (d *providerData) configure(model providerModel, oidc *oidcModel, config pulumiapi.Config) diag.Diagnostics {
+	var diags diag.Diagnostics
+	env := credentials.ProcessEnvironment()
+	overrides := credentials.Overrides{
+		APIURL:              model.APIURL.ValueString(),
+		AccessToken:         model.AccessToken.ValueString(),
+		Organization:        model.Organization.ValueString(),
+		AccessTokenOptional: oidc != nil,
 	}
+	d.now = config.Now
+
+	var err error
+	d.credentials, err = credentials.Resolve(overrides, env)
+	if errors.Is(err, credentials.ErrNoAccessToken) && errors.As(err, &d.missingToken) {
+		return nil
+	}
+	if err != nil {
+		return diag.Diagnostics{settingsDiagnostic(err)}
+	}
+	baseURL := d.credentials.BaseURL
+	found := &d.defaultOrganization
+	found.name, found.source, found.err = credentials.DefaultOrganization(overrides, env, baseURL)
+	if credentials.IsPlaintext(baseURL) {
+		diags.AddAttributeWarning(path.Root("api_url"), "API URL is not encrypted",
+			fmt.Sprintf("Requests to %s are not encrypted. The access token and the tokens of new agent pools can be read in transit. "+
+				"Use an https URL.", d.urlSource()))
+	}
+	if err := checkProxy(baseURL); err != nil {
+		diags.AddError("Invalid proxy setting", fmt.Sprintf("The %s. Set it to the URL of the proxy, or remove it.", err))
+	}
+	if config.RootCAs, err = rootCAs(model.CACertFile.ValueString()); err != nil {
+		diags.AddAttributeError(path.Root("ca_cert_file"), "Invalid CA certificate file", fmt.Sprintf("The %s.", err))
+	}
+	config.BaseURL, config.AccessToken = baseURL, d.credentials.AccessToken
+	if oidc != nil {
+		organization, more := d.organizationForExchange()
+		diags.Append(more...)
+		config.Exchange = oidc.exchange(organization, env, idTokenClient(config), config.MaxRetries)
+		config.Secrets = append(config.Secrets, credentials.PipelineSecrets(env)...)
+		d.credentials.AccessTokenSource = "the exchange of the OIDC ID token"
+	}
+	if diags.HasError() {
+		return diags
+	}
+	if config.Logger != nil {
+		config.Logger.Debug("configured", "url", baseURL.String(), "url_source", d.credentials.BaseURLSource,
+			"access_token_source", d.credentials.AccessTokenSource)
+	}
+	d.client = pulumiapi.New(config)
+	return diags
 }
 
-// unknown names the attributes without whose values no request can be made.
-func (m providerModel) unknown(oidc *oidcModel) []string {
+// unknownArguments returns the arguments that are not known and without which no request can be made.
+func unknownArguments(config tfsdk.Config) []string {
+	var arguments map[string]tftypes.Value
+	_ = config.Raw.As(&arguments) // A provider block is an object.
 	var names []string
-	for _, attribute := range []struct {
-		name  string
-		value attr.Value
-	}{
-		{"access_token", m.AccessToken},
-		{"api_url", m.APIURL},
-		{"ca_cert_file", m.CACertFile},
-		{"request_timeout", m.RequestTimeout},
-		{"max_retries", m.MaxRetries},
-	} {
-		if attribute.value.IsUnknown() {
-			names = append(names, attribute.name)
+	for _, name := range slices.Sorted(maps.Keys(arguments)) {
+		// Only the token exchange needs the organization of the provider block.
+		needed := name != "organization" || !arguments["oidc"].IsNull()
+		if needed && !arguments[name].IsFullyKnown() {
+			names = append(names, name)
 		}
-	}
-	// The organization is also whom the ID token is for.
-	if m.OIDC.IsUnknown() || oidc != nil && (oidc.unknown() || m.Organization.IsUnknown()) {
-		names = append(names, "oidc")
 	}
 	return names
 }
 
-func (m providerModel) requestTimeout() (time.Duration, diag.Diagnostics) {
-	if m.RequestTimeout.IsNull() {
-		return cloud.DefaultRequestTimeout, nil
+// idTokenClient returns the HTTP client for the ID token endpoint of GitHub Actions.
+func idTokenClient(config pulumiapi.Config) *http.Client {
+	return &http.Client{
+		Timeout: config.RequestTimeout,
+		Transport: &http.Transport{
+			Proxy:             http.ProxyFromEnvironment,
+			TLSClientConfig:   &tls.Config{RootCAs: config.RootCAs, MinVersion: tls.VersionTLS12},
+			DisableKeepAlives: true, // It makes one request.
+		},
 	}
-	return m.RequestTimeout.ValueGoDuration()
 }
 
-func (p *pulumicloudProvider) userAgent(terraformVersion string) string {
-	return fmt.Sprintf("terraform-provider-pulumicloud/%s (+https://registry.terraform.io/providers/pulumicloud/pulumicloud) "+
-		"Terraform/%s", p.version, terraformVersion)
-}
-
-// rootCAs returns the system's certificate authorities and those in the file, or nil if no file is given.
+// rootCAs returns the certificate authorities of the system and of the file, or nil without a file.
 func rootCAs(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
 	}
-	content, err := os.ReadFile(file)
+	content, err := credentials.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("the file can't be read: %w", err)
+		return nil, fmt.Errorf("file %s cannot be read: %w", file, err)
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {
-		return nil, fmt.Errorf("the system's certificate authorities can't be read: %w", err)
+		return nil, fmt.Errorf("certificate authorities of the system cannot be read: %w", err)
 	}
-	if !roots.AppendCertsFromPEM(content) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM form (\"-----BEGIN CERTIFICATE-----\")", file)
+	count := 0
+	for block, rest := pem.Decode(content); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		count++
+		certificate, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate number %d in the file %s is invalid: %w", count, file, err)
+		}
+		roots.AddCert(certificate)
+	}
+	if count == 0 {
+		return nil, fmt.Errorf("file %s contains no certificate in PEM format (-----BEGIN CERTIFICATE-----)", file)
 	}
 	return roots, nil
 }
 
-// addSettingsError attaches an error to the attribute that mends it.
-func addSettingsError(diagnostics *diag.Diagnostics, err error) {
-	var (
-		missingToken *cloud.MissingTokenError
-		invalidToken *cloud.InvalidTokenError
-		encrypted    *cloud.EncryptedCredentialsError
-		credentials  *cloud.CredentialsFileError
-		configFile   *cloud.ConfigFileError
-		invalidURL   *cloud.InvalidURLError
-		diy          *cloud.DIYBackendError
-	)
-	var attribute, title string
-	switch {
-	case errors.As(err, &missingToken):
-		attribute, title = "access_token", "No access token"
-	case errors.As(err, &invalidToken):
-		attribute, title = "access_token", "Invalid access token"
-	case errors.As(err, &encrypted):
-		attribute, title = "access_token", "Credentials file is encrypted"
-	case errors.As(err, &credentials):
-		attribute, title = "access_token", "Credentials file can't be used"
-	case errors.As(err, &configFile):
-		attribute, title = "organization", "Pulumi configuration file can't be used"
-	case errors.As(err, &invalidURL):
-		attribute, title = "api_url", "Invalid URL of Pulumi Cloud"
-	case errors.As(err, &diy):
-		attribute, title = "api_url", "Backend without agent pools"
-	default:
-		diagnostics.AddError("Pulumi Cloud can't be configured", err.Error())
-		return
+// checkProxy returns an error for a proxy variable that net/http would ignore, so that requests would bypass the proxy.
+// Its value may contain a password.
+func checkProxy(baseURL *url.URL) error {
+	names := []string{"HTTPS_PROXY", "https_proxy"}
+	if baseURL.Scheme == "http" {
+		names = []string{"HTTP_PROXY", "http_proxy"}
 	}
-	diagnostics.AddAttributeError(path.Root(attribute), title, err.Error())
+	for _, name := range names {
+		value := os.Getenv(name)
+		if value == "" {
+			continue
+		}
+		proxy, err := url.Parse(value)
+		if err != nil || proxy.Host == "" {
+			proxy, err = url.Parse("http://" + value)
+		}
+		if err != nil || proxy.Hostname() == "" {
+			return fmt.Errorf("environment variable %s is not a URL", name)
+		}
+	}
+	return nil
 }
 
 // Resources implements [provider.Provider].
 func (p *pulumicloudProvider) Resources(context.Context) []func() resource.Resource {
-	return []func() resource.Resource{newAgentPoolResource, newDefaultAgentPoolResource}
+	return []func() resource.Resource{
+		newAgentPoolResource, newAgentPoolReadinessResource, newOrganizationDefaultAgentPoolResource, newStackAgentPoolResource,
+	}
 }
 
 // DataSources implements [provider.Provider].

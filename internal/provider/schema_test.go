@@ -7,273 +7,144 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	tfjson "github.com/hashicorp/terraform-json"
-	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
-	"github.com/hashicorp/terraform-plugin-go/tftypes"
-
-	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/provider"
 )
 
 const schemaFile = "testdata/schema.json"
 
 var update = flag.Bool("update", false, "write "+schemaFile+" instead of comparing it")
 
-// TestProviderSchema compares the schema with the file that the documentation is generated from. The file has the format
-// of "terraform providers schema -json". With the output of a CLI, the documentation would depend on the CLI's version.
+// The documentation is generated from the file, which has the format of "terraform providers schema -json". Generating
+// it needs no CLI this way, and does not depend on the version of one.
 func TestProviderSchema(t *testing.T) {
 	t.Parallel()
 	var got bytes.Buffer
 	encoder := json.NewEncoder(&got)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(tfjson.ProviderSchemas{
-		FormatVersion: "1.0",
-		Schemas:       map[string]*tfjson.ProviderSchema{"pulumicloud": providerSchema(t)},
-	}); err != nil {
-		t.Fatal(err)
-	}
+	mustDo(t, encoder.Encode(providerSchemas(t)))
 	if *update {
-		if err := os.WriteFile(schemaFile, got.Bytes(), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		mustDo(t, os.WriteFile(schemaFile, got.Bytes(), 0o600))
 		return
 	}
 	want, err := os.ReadFile(schemaFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	mustDo(t, err)
 	if diff := cmp.Diff(string(want), got.String()); diff != "" {
 		t.Errorf("%s is stale, run \"make generate\":\n%s", schemaFile, diff)
 	}
 }
 
-func TestProviderSchemaDescriptions(t *testing.T) {
+func TestProviderSchema_descriptions(t *testing.T) {
 	t.Parallel()
-	schema := providerSchema(t)
-	described := func(where, description string, kind tfjson.SchemaDescriptionKind) {
-		if strings.TrimSpace(description) == "" {
-			t.Errorf("%s has no description", where)
-		} else if kind != tfjson.SchemaDescriptionKindMarkdown {
-			t.Errorf("%s has a description that is not Markdown", where)
+	var walk func(path string, node any)
+	walk = func(path string, node any) {
+		fields, _ := node.(object)
+		// The package of the timeouts describes only their parts.
+		if fields["description"] == "" && !strings.HasSuffix(path, ".timeouts") {
+			t.Errorf("%s has no description", path)
+		}
+		for name, field := range fields {
+			walk(path+"."+name, field)
 		}
 	}
-	var attributes func(where string, attributes map[string]*tfjson.SchemaAttribute)
-	attributes = func(where string, named map[string]*tfjson.SchemaAttribute) {
-		for name, attribute := range named {
-			where := where + "." + name
-			described(where, attribute.Description, attribute.DescriptionKind)
-			if attribute.AttributeNestedType != nil {
-				attributes(where, attribute.AttributeNestedType.Attributes)
-			}
-		}
-	}
-	var block func(where string, block *tfjson.SchemaBlock)
-	block = func(where string, b *tfjson.SchemaBlock) {
-		described(where, b.Description, b.DescriptionKind)
-		attributes(where, b.Attributes)
-		for name, nested := range b.NestedBlocks {
-			block(where+"."+name, nested.Block)
-		}
-	}
-
-	block("provider", schema.ConfigSchema.Block)
-	for kind, schemas := range map[string]map[string]*tfjson.Schema{
-		"resource":      schema.ResourceSchemas,
-		"data source":   schema.DataSourceSchemas,
-		"list resource": schema.ListResourceSchemas,
-	} {
-		for name, schema := range schemas {
-			block(kind+" "+name, schema.Block)
-		}
-	}
-	for name, identity := range schema.ResourceIdentitySchemas {
-		for attribute, schema := range identity.Attributes {
-			// Terraform knows no Markdown here.
-			described("identity "+name+"."+attribute, schema.Description, tfjson.SchemaDescriptionKindMarkdown)
-		}
-	}
+	walk("", providerSchemas(t))
 }
 
-// TestProviderSchemaExamples requires an example for each page of the documentation and for each form of import.
-func TestProviderSchemaExamples(t *testing.T) {
+// Each page of the documentation has an example, and that of a resource all forms of import.
+func TestProviderSchema_examples(t *testing.T) {
 	t.Parallel()
-	schema := providerSchema(t)
-	examples := []string{"provider/provider.tf"}
-	for directory, of := range map[string]struct {
-		names []string
-		file  string
-	}{
-		"resources":      {slices.Collect(maps.Keys(schema.ResourceSchemas)), "resource.tf"},
-		"data-sources":   {slices.Collect(maps.Keys(schema.DataSourceSchemas)), "data-source.tf"},
-		"list-resources": {slices.Collect(maps.Keys(schema.ListResourceSchemas)), "list-resource.tfquery.hcl"},
-	} {
-		for _, name := range of.names {
-			examples = append(examples, filepath.Join(directory, name, of.file))
+	schemas := newProvider(t).Schemas
+	files := []string{"provider/provider.tf"}
+	for name := range schemas.ResourceSchemas {
+		names := []string{"resource.tf", "import.sh", "import-by-string-id.tf", "import-by-identity.tf"}
+		if name == readinessType {
+			names = names[:1] // There is nothing to import.
+		}
+		for _, file := range names {
+			files = append(files, "resources/"+name+"/"+file)
 		}
 	}
-	for name, forms := range importExamples(t) {
-		for _, form := range forms {
-			examples = append(examples, filepath.Join("resources", name, form))
-		}
+	for name := range schemas.DataSourceSchemas {
+		files = append(files, "data-sources/"+name+"/data-source.tf")
 	}
-	for _, example := range examples {
-		if info, err := os.Stat(filepath.Join(examplesDirectory, example)); err != nil || info.Size() == 0 {
-			t.Errorf("examples/%s is missing or empty", example)
+	for name := range schemas.ListResourceSchemas {
+		files = append(files, "list-resources/"+name+"/list-resource.tfquery.hcl")
+	}
+	for _, file := range files {
+		if info, err := os.Stat(filepath.Join(examplesDir, file)); err != nil || info.Size() == 0 {
+			t.Errorf("examples/%s is missing or empty", file)
 		}
 	}
 }
 
-// importExamples returns, by resource type, the files that show how to import it.
-func importExamples(t *testing.T) map[string][]string {
+// object is a JSON object.
+type object map[string]any
+
+func withoutFalse(o object) object {
+	maps.DeleteFunc(o, func(_ string, value any) bool { return value == false })
+	return o
+}
+
+func providerSchemas(t *testing.T) object {
 	t.Helper()
-	forms := map[string][]string{}
-	for _, construct := range provider.New("test")().Resources(t.Context()) {
-		r := construct()
-		var metadata resource.MetadataResponse
-		r.Metadata(t.Context(), resource.MetadataRequest{ProviderTypeName: "pulumicloud"}, &metadata)
-		if _, ok := r.(resource.ResourceWithImportState); ok {
-			forms[metadata.TypeName] = []string{"import.sh", "import-by-string-id.tf"}
-			if _, ok := r.(resource.ResourceWithIdentity); ok {
-				forms[metadata.TypeName] = append(forms[metadata.TypeName], "import-by-identity.tf")
-			}
-		}
-	}
-	return forms
+	p := newProvider(t)
+	identities, err := p.Server.GetResourceIdentitySchemas(t.Context(), &tfprotov6.GetResourceIdentitySchemasRequest{})
+	mustDo(t, err)
+	return object{"format_version": "1.0", "provider_schemas": object{"pulumicloud": object{
+		"provider":                  schemaObject(p.Schemas.Provider),
+		"resource_schemas":          objectOf(p.Schemas.ResourceSchemas, schemaObject),
+		"data_source_schemas":       objectOf(p.Schemas.DataSourceSchemas, schemaObject),
+		"list_resource_schemas":     objectOf(p.Schemas.ListResourceSchemas, schemaObject),
+		"resource_identity_schemas": objectOf(identities.IdentitySchemas, identityObject),
+	}}}
 }
 
-// providerSchema asks the provider for its schema, over the protocol.
-func providerSchema(t *testing.T) *tfjson.ProviderSchema {
-	t.Helper()
-	server, err := factories()["pulumicloud"]()
-	if err != nil {
-		t.Fatal(err)
-	}
-	schema, err := server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	identities, err := server.GetResourceIdentitySchemas(t.Context(), &tfprotov6.GetResourceIdentitySchemasRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, diagnostic := range append(schema.Diagnostics, identities.Diagnostics...) {
-		t.Fatal(diagnostic.Summary, diagnostic.Detail)
-	}
-	if len(schema.ActionSchemas)+len(schema.EphemeralResourceSchemas)+len(schema.Functions)+len(schema.StateStoreSchemas) > 0 {
-		t.Fatal("the schema file supports only resources, data sources and list resources")
-	}
-
-	converter := schemaConverter{t}
-	return &tfjson.ProviderSchema{
-		ConfigSchema:            converter.schema(schema.Provider),
-		ResourceSchemas:         mapValues(schema.ResourceSchemas, converter.schema),
-		DataSourceSchemas:       mapValues(schema.DataSourceSchemas, converter.schema),
-		ListResourceSchemas:     mapValues(schema.ListResourceSchemas, converter.schema),
-		ResourceIdentitySchemas: mapValues(identities.IdentitySchemas, converter.identity),
-	}
-}
-
-// schemaConverter turns the protocol's types into those of "terraform providers schema -json".
-type schemaConverter struct{ t *testing.T }
-
-func (c schemaConverter) schema(schema *tfprotov6.Schema) *tfjson.Schema {
-	return &tfjson.Schema{Version: unsigned(schema.Version), Block: c.block(schema.Block)}
-}
-
-func (c schemaConverter) block(block *tfprotov6.SchemaBlock) *tfjson.SchemaBlock {
-	converted := &tfjson.SchemaBlock{
-		Attributes:      c.attributes(block.Attributes),
-		NestedBlocks:    map[string]*tfjson.SchemaBlockType{},
-		Description:     block.Description,
-		DescriptionKind: descriptionKind(block.DescriptionKind),
-		Deprecated:      block.Deprecated,
-	}
-	for _, nested := range block.BlockTypes {
-		converted.NestedBlocks[nested.TypeName] = &tfjson.SchemaBlockType{
-			NestingMode: tfjson.SchemaNestingMode(strings.ToLower(nested.Nesting.String())),
-			Block:       c.block(nested.Block),
-			MinItems:    unsigned(nested.MinItems),
-			MaxItems:    unsigned(nested.MaxItems),
-		}
-	}
-	return converted
-}
-
-func (c schemaConverter) attributes(attributes []*tfprotov6.SchemaAttribute) map[string]*tfjson.SchemaAttribute {
-	converted := map[string]*tfjson.SchemaAttribute{}
-	for _, attribute := range attributes {
-		a := &tfjson.SchemaAttribute{
-			Description:     attribute.Description,
-			DescriptionKind: descriptionKind(attribute.DescriptionKind),
-			Deprecated:      attribute.Deprecated,
-			Required:        attribute.Required,
-			Optional:        attribute.Optional,
-			Computed:        attribute.Computed,
-			Sensitive:       attribute.Sensitive,
-			WriteOnly:       attribute.WriteOnly,
-		}
-		if attribute.NestedType != nil {
-			a.AttributeNestedType = &tfjson.SchemaNestedAttributeType{
-				Attributes:  c.attributes(attribute.NestedType.Attributes),
-				NestingMode: tfjson.SchemaNestingMode(strings.ToLower(attribute.NestedType.Nesting.String())),
-			}
-		} else {
-			c.convertType(attribute.Type, &a.AttributeType)
-		}
-		converted[attribute.Name] = a
-	}
-	return converted
-}
-
-func (c schemaConverter) identity(schema *tfprotov6.ResourceIdentitySchema) *tfjson.IdentitySchema {
-	converted := &tfjson.IdentitySchema{
-		Version: unsigned(schema.Version), Attributes: map[string]*tfjson.IdentityAttribute{},
-	}
-	for _, attribute := range schema.IdentityAttributes {
-		a := &tfjson.IdentityAttribute{
-			Description:       attribute.Description,
-			RequiredForImport: attribute.RequiredForImport,
-			OptionalForImport: attribute.OptionalForImport,
-		}
-		c.convertType(attribute.Type, &a.IdentityType)
-		converted.Attributes[attribute.Name] = a
-	}
-	return converted
-}
-
-// convertType converts through JSON, which is the same for both types.
-func (c schemaConverter) convertType(from tftypes.Type, into json.Unmarshaler) {
-	c.t.Helper()
-	text, err := json.Marshal(from)
-	if err == nil {
-		err = into.UnmarshalJSON(text)
-	}
-	if err != nil {
-		c.t.Fatal(err)
-	}
-}
-
-func descriptionKind(kind tfprotov6.StringKind) tfjson.SchemaDescriptionKind {
-	if kind == tfprotov6.StringKindMarkdown {
-		return tfjson.SchemaDescriptionKindMarkdown
-	}
-	return tfjson.SchemaDescriptionKindPlain
-}
-
-func unsigned(n int64) uint64 {
-	return uint64(n) //nolint:gosec // Versions and numbers of items are not negative.
-}
-
-func mapValues[From, To any](from map[string]From, convert func(From) To) map[string]To {
-	to := make(map[string]To, len(from))
-	for key, value := range from {
-		to[key] = convert(value)
+func objectOf[T any](from map[string]T, convert func(T) object) object {
+	to := make(object)
+	for name, value := range from {
+		to[name] = convert(value)
 	}
 	return to
+}
+
+func schemaObject(schema *tfprotov6.Schema) object {
+	block := object{
+		"attributes": attributesObject(schema.Block.Attributes), "description": schema.Block.Description,
+		"description_kind": strings.ToLower(schema.Block.DescriptionKind.String()),
+	}
+	return object{"version": schema.Version, "block": block}
+}
+
+func attributesObject(attributes []*tfprotov6.SchemaAttribute) object {
+	converted := make(object)
+	for _, a := range attributes {
+		attribute := object{
+			"description": a.Description, "description_kind": strings.ToLower(a.DescriptionKind.String()),
+			"required": a.Required, "optional": a.Optional, "computed": a.Computed, "sensitive": a.Sensitive,
+		}
+		if a.NestedType == nil {
+			attribute["type"] = a.Type
+		} else {
+			attribute["nested_type"] = object{
+				"attributes": attributesObject(a.NestedType.Attributes), "nesting_mode": strings.ToLower(a.NestedType.Nesting.String()),
+			}
+		}
+		converted[a.Name] = withoutFalse(attribute)
+	}
+	return converted
+}
+
+func identityObject(schema *tfprotov6.ResourceIdentitySchema) object {
+	attributes := make(object)
+	for _, a := range schema.IdentityAttributes {
+		attributes[a.Name] = withoutFalse(object{
+			"type": a.Type, "description": a.Description,
+			"required_for_import": a.RequiredForImport, "optional_for_import": a.OptionalForImport,
+		})
+	}
+	return object{"version": schema.Version, "attributes": attributes}
 }

@@ -1,11 +1,11 @@
 package provider_test
 
 import (
-	"archive/zip"
 	"bytes"
+	"cmp"
+	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -14,473 +14,265 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"os/exec"
 	"path"
+	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"filippo.io/age"
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/acctest"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
-// tattler is middleware that gives away, in every answer, the access token that the request came with, and the ID tokens
-// and pool tokens that it has seen.
-type tattler struct {
-	mu sync.Mutex
-	// accessTokens and poolTokens are the secrets that it has seen.
-	accessTokens, poolTokens, idTokens []string
-	// answers wait to take the place of the API's to the next request of their method.
-	answers map[string]http.HandlerFunc
-	// lose tells to break the connection after the next POST took effect.
-	lose bool
+const panicVariable = "TEST_PANIC_ON_RETRY"
+
+// panicOnRetry makes the provider process of a workspace crash if the variable is set.
+func panicOnRetry(config *pulumiapi.Config) {
+	if os.Getenv(panicVariable) != "" {
+		config.Sleep = func(context.Context, time.Duration) error { panic("crash of a test") }
+	}
 }
 
-// secrets returns the secrets that it has seen.
-func (t *tattler) secrets() (accessTokens, poolTokens []string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return slices.Compact(slices.Sorted(slices.Values(t.accessTokens))), slices.Clone(t.poolTokens)
+// secretEcho is middleware that repeats all secrets it has seen in every response.
+type secretEcho struct {
+	api     http.Handler
+	mu      sync.Mutex
+	secrets []string
 }
 
-// gossip is the access token of a request and the pool tokens, in many forms.
-func (t *tattler) gossip(accessToken string) string {
-	_, secrets := t.secrets()
-	t.mu.Lock()
-	secrets = slices.Concat(secrets, t.idTokens, []string{accessToken})
-	t.mu.Unlock()
-	var words []string
-	for _, secret := range secrets {
-		if secret == "" {
-			continue // as of an exchange, which carries none
-		}
-		words = append(words, secret, url.QueryEscape(secret), url.PathEscape(secret))
-		for _, prefix := range []string{"", ":", "me:"} {
-			text := []byte(prefix + secret + "!")
-			words = append(words, base64.StdEncoding.EncodeToString(text), base64.RawURLEncoding.EncodeToString(text))
+var secretPattern = regexp.MustCompile(`pul-[0-9a-f]{40}|eyJ[\w-]+\.[\w-]+\.[\w-]+`)
+
+// add adds the secrets in a text, and returns all so far in several encodings.
+func (e *secretEcho) add(text string) string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, secret := range secretPattern.FindAllString(text, -1) {
+		if !slices.Contains(e.secrets, secret) {
+			e.secrets = append(e.secrets, secret)
 		}
 	}
-	return strings.Join(words, " ")
+	var forms []string
+	for _, secret := range e.secrets {
+		forms = append(forms, secret, strings.ToUpper(secret), url.QueryEscape(secret), strings.ReplaceAll(secret, "-", "%2D"))
+		for _, prefix := range []string{"", "-", "--", "user:"} {
+			text := []byte(prefix + secret)
+			forms = append(forms, base64.StdEncoding.EncodeToString(text), base64.RawURLEncoding.EncodeToString(text))
+		}
+	}
+	return strings.Join(forms, " ")
 }
 
-// answerNext has the next request of a method answered in the API's stead.
-func (t *tattler) answerNext(method string, status int, mediaType, body string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.answers[method] = func(w http.ResponseWriter, r *http.Request) { answer(status, mediaType, body)(w, r, nil) }
-}
-
-func (t *tattler) loseNextCreate() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.lose = true
-}
-
-func (t *tattler) wrap(api http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, accessToken, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		body, _ := io.ReadAll(r.Body)
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		var exchange struct {
-			SubjectToken string `json:"subject_token"`
+// ServeHTTP implements [http.Handler].
+func (e *secretEcho) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	request, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(request))
+	recorder := httptest.NewRecorder()
+	e.api.ServeHTTP(recorder, r)
+	response := recorder.Body.Bytes()
+	secrets := e.add(r.Header.Get("Authorization") + string(request) + string(response))
+	var fields map[string]any
+	if json.Unmarshal(response, &fields) == nil {
+		fields["note"], fields[secrets] = secrets, secrets
+		if recorder.Code != http.StatusOK {
+			fields["message"], fields["documentationUrl"] = secrets, "https://example.com/?"+secrets
+			fields["errors"] = []map[string]string{{"resource": secrets, "attribute": secrets, "customMessage": secrets}}
 		}
-		_ = json.Unmarshal(body, &exchange)
-		t.mu.Lock()
-		if accessToken != "" {
-			t.accessTokens = append(t.accessTokens, accessToken)
-		}
-		if exchange.SubjectToken != "" && !slices.Contains(t.idTokens, exchange.SubjectToken) {
-			t.idTokens = append(t.idTokens, exchange.SubjectToken)
-		}
-		handler := api
-		if instead, ok := t.answers[r.Method]; ok {
-			handler = instead
-			delete(t.answers, r.Method)
-		}
-		lose := t.lose && r.Method == http.MethodPost
-		t.lose = t.lose && !lose
-		t.mu.Unlock()
-
-		recorder := record(handler, w, r)
-		var created struct {
-			TokenValue string `json:"tokenValue"`
-		}
-		_ = json.Unmarshal(recorder.Body.Bytes(), &created)
-		if created.TokenValue != "" {
-			t.mu.Lock()
-			t.poolTokens = append(t.poolTokens, created.TokenValue)
-			t.mu.Unlock()
-		}
-		if lose {
-			panic(http.ErrAbortHandler)
-		}
-		embroider(w, recorder, t.gossip(accessToken))
-	})
-}
-
-// embroider passes an answer on, with gossip wherever there is room for it.
-func embroider(w http.ResponseWriter, recorder *httptest.ResponseRecorder, gossip string) {
-	body := recorder.Body.Bytes()
-	switch {
-	case recorder.Header().Get("Content-Type") != jsonType:
-		body = append(body, gossip...)
-	case recorder.Code != http.StatusOK:
-		detail := map[string]string{"resource": gossip, "attribute": gossip, "errorType": gossip, "customMessage": gossip}
-		body, _ = json.Marshal(map[string]any{ // of texts, which never fails
-			"code": recorder.Code, "message": gossip, "documentationUrl": "https://www.pulumi.com/?" + gossip,
-			"errors": []any{detail}, "tokenValue": gossip, gossip: gossip,
-		})
+		response, _ = json.Marshal(fields)
+	} else {
+		response = append(response, secrets...)
 	}
 	maps.Copy(w.Header(), recorder.Header())
-	w.Header().Set("X-Pulumi-Request-Id", gossip)
-	w.Header().Set("X-Pulumi-Warning", "look here: "+gossip)
-	w.Header().Set("Location", "https://pulumi.invalid/?token="+url.QueryEscape(gossip))
-	if recorder.Code != http.StatusNoContent {
-		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	}
+	w.Header().Del("Content-Length")
+	w.Header().Set("X-Pulumi-Request-Id", secrets)
+	w.Header().Set("X-Pulumi-Warning", "look at "+secrets)
+	w.Header().Set("Location", "https://example.com/"+url.PathEscape(secrets))
 	w.WriteHeader(recorder.Code)
 	if recorder.Code != http.StatusNoContent {
-		_, _ = w.Write(body)
+		_, _ = w.Write(response)
 	}
 }
 
-// secretForms returns how a secret may be spelled, by the name of the spelling. Base64 lacks the characters at its edges,
-// which depend on the text around the secret.
-func secretForms(secret string) map[string]string {
-	quoted, _ := json.Marshal(secret) // of a text, which never fails
-	inJSON := strings.Trim(string(quoted), `"`)
-	forms := map[string]string{
-		"plain": secret, "in JSON": inJSON,
-		// Loggers escape the quotes of a body alone.
-		"in JSON in a log":    strings.ReplaceAll(inJSON, `"`, `\"`),
-		"escaped for a query": url.QueryEscape(secret), "escaped for a path": url.PathEscape(secret),
-	}
-	for before, edge := range []int{0, 2, 3} {
-		text := []byte(strings.Repeat("x", before) + secret)
+// secretForms returns the texts that would reveal a secret. Base64 lacks the edges, which depend on the neighboring bytes.
+func secretForms(secret string) []string {
+	forms := []string{secret, strings.ToUpper(secret), url.QueryEscape(secret), strings.ReplaceAll(secret, "-", "%2D")}
+	for preceding, edge := range []int{0, 2, 3} {
+		text := []byte(strings.Repeat("-", preceding) + secret)
 		whole := len(text) / 3 * 4
-		forms[fmt.Sprintf("in base64, %d bytes in", before)] = base64.RawStdEncoding.EncodeToString(text)[edge:whole]
-		forms[fmt.Sprintf("in base64url, %d bytes in", before)] = base64.RawURLEncoding.EncodeToString(text)[edge:whole]
+		forms = append(forms, base64.RawStdEncoding.EncodeToString(text)[edge:whole],
+			base64.RawURLEncoding.EncodeToString(text)[edge:whole])
 	}
 	return forms
 }
 
-// expectNoSecrets never shows what it finds.
-func expectNoSecrets(t *testing.T, place, content string, secrets []string) {
-	t.Helper()
-	for i, secret := range secrets {
-		for name, form := range secretForms(secret) {
-			if at := strings.Index(content, form); at >= 0 {
-				line := 1 + strings.Count(content[:at], "\n")
-				t.Errorf("%s: secret %d is there %s, in line %d (byte %d)", place, i, name, line, at)
-			}
-		}
-	}
-}
-
-// withoutTokenAttributes leaves pool tokens out where they belong: in the value of an attribute "token", which is JSON in a
-// state and MessagePack in a plan.
-func withoutTokenAttributes(content string, poolTokens []string) string {
-	for _, token := range poolTokens {
-		packed := "\xa5token\xd9\x2c" + token // texts of 5 and 44 bytes
-		for _, attribute := range []string{`"token":"` + token + `"`, `"token": "` + token + `"`, packed} {
-			content = strings.ReplaceAll(content, attribute, "")
-		}
-	}
-	return content
-}
-
-// secretsRun is a workspace whose every word is kept.
-type secretsRun struct {
+// sweep runs a CLI with its log at TRACE and keeps what it prints.
+type sweep struct {
 	*acctest.Workspace
 
+	cloud   pulumiCloud
+	echo    *secretEcho
 	printed map[string]string
 }
 
-// run runs the CLI, which has to end with that status and print these texts.
-func (r *secretsRun) run(t *testing.T, step string, status int, texts []string, arguments ...string) {
+func newSweep(t *testing.T, cloud pulumiCloud, config string, env ...string) *sweep {
 	t.Helper()
-	output, err := r.Run(t.Context(), arguments...)
-	r.printed[step] = output
-	got := 0
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		got = exit.ExitCode()
+	s := &sweep{cloud: cloud, echo: &secretEcho{api: cloud.Server}, printed: make(map[string]string)}
+	server := httptest.NewServer(s.echo)
+	t.Cleanup(server.Close)
+	s.Workspace = newWorkspace(t, config, append(env, "PULUMI_BACKEND_URL="+server.URL)...)
+	s.Env = append(s.Env, "TF_LOG=TRACE", "TF_LOG_PATH=terraform.log")
+	return s
+}
+
+// respondNext responds to the next request with the method.
+func (s *sweep) respondNext(method string, respond interceptor) {
+	var once sync.Once
+	s.cloud.intercept(method, func(w http.ResponseWriter, r *http.Request, api http.Handler) {
+		handle := api.ServeHTTP
+		once.Do(func() { handle = func(w http.ResponseWriter, r *http.Request) { respond(w, r, api) } })
+		handle(w, r)
+	})
+}
+
+// run runs a command that must print the texts, and fail if that is wanted.
+func (s *sweep) run(t *testing.T, step string, fails bool, texts []string, args ...string) {
+	t.Helper()
+	output, err := s.Run(t.Context(), args...)
+	s.printed[step] = output
+	if (err != nil) != fails {
+		t.Fatalf("%s: failed is %t, want %t (the output may contain secrets)", step, err != nil, fails)
 	}
-	if got != status {
-		t.Fatalf("%s: exit status %d, want %d (output withheld: it may hold secrets)", step, got, status)
-	}
-	// The CLI breaks lines where they would not fit.
-	unbroken := strings.Join(strings.Fields(strings.ReplaceAll(output, "│", " ")), " ")
+	unwrapped := strings.Join(strings.Fields(strings.ReplaceAll(output, "│", " ")), " ")
 	for _, text := range texts {
-		if !strings.Contains(unbroken, text) {
-			t.Errorf("%s: %q is not in the output", step, text)
+		if !strings.Contains(unwrapped, text) {
+			t.Errorf("%s: %q is missing in the output", step, text)
 		}
 	}
 }
 
-// written returns all files that the run has left, those in a plan file one by one.
-func (r *secretsRun) written(t *testing.T) map[string]string {
+// expectNoSecrets looks for the secrets in everything that was printed and written. It does not print them. The stored
+// token may be the value of an attribute "token".
+func (s *sweep) expectNoSecrets(t *testing.T, stored string) {
 	t.Helper()
-	files := map[string]string{}
-	root := os.DirFS(r.Root)
-	err := fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
-		// The mirror's link leads to this test program.
-		if err != nil || !entry.Type().IsRegular() {
+	all := maps.Clone(s.printed)
+	root := os.DirFS(s.Root)
+	mustDo(t, fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
+		// The provider is a symbolic link. Plans are compressed, and printed by "show".
+		if err != nil || !entry.Type().IsRegular() || path.Ext(name) == ".tfplan" {
 			return err
 		}
 		content, err := fs.ReadFile(root, name)
-		if err != nil {
-			return err
-		}
-		name = strings.TrimPrefix(name, "configuration/")
-		files[name] = string(content)
-		if path.Ext(name) != ".tfplan" {
-			return nil
-		}
-		archive, err := zip.NewReader(bytes.NewReader(content), int64(len(content)))
-		if err != nil {
-			return err
-		}
-		for _, member := range archive.File {
-			reader, err := member.Open()
-			if err != nil {
-				return err
-			}
-			content, err := io.ReadAll(reader)
-			if err != nil {
-				return err
-			}
-			files[name+":"+member.Name] = string(content)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
+		all[name] = string(content)
+		return err
+	}))
+	log := all["configuration/terraform.log"]
+	if !strings.Contains(log, ": response=") || !strings.Contains(log, "(redacted)") {
+		t.Error("the log has no bodies with redacted secrets")
 	}
-	return files
+	attribute := regexp.MustCompile(`"token": ?"` + cmp.Or(stored, "none") + `"`)
+	if stored != "" && !attribute.MatchString(all["configuration/terraform.tfstate"]) {
+		t.Error("the state does not have the stored token")
+	}
+	for place, content := range all {
+		content = attribute.ReplaceAllString(content, "")
+		for i, secret := range s.echo.secrets {
+			for j, form := range secretForms(secret) {
+				if strings.Contains(content, form) {
+					t.Errorf("%s has secret %d in form %d", place, i, j)
+				}
+			}
+		}
+	}
 }
 
-// TestAccSecrets takes pools through their lives, and through what can go wrong in them, while the server gives away every
-// secret that it knows and all is logged. Then it looks for the secrets in everything that was printed or written.
 func TestAccSecrets(t *testing.T) {
 	t.Parallel()
-	for name, accessToken := range map[string]string{
-		"usual access token": accessToken,
-		// Every encoding spells its characters differently.
-		"odd access token": `secret/with+odd=chars&more%20<of>"them"\~?and-on`,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			server, err := emulator.New(emulator.Options{AccessToken: accessToken})
-			if err != nil {
-				t.Fatal(err)
-			}
-			tattler := &tattler{answers: map[string]http.HandlerFunc{}}
-			server.Use(tattler.wrap)
-			listener := httptest.NewServer(server)
-			t.Cleanup(listener.Close)
-			secretLives(t, pulumiCloud{Server: server, url: listener.URL}, tattler, accessToken)
-		})
-	}
-}
-
-func secretLives(t *testing.T, pulumi pulumiCloud, tattler *tattler, accessToken string) {
-	t.Helper()
+	cloud := startPulumiCloud(t, emulator.Options{})
 	const (
-		provider = `
-provider "pulumicloud" {
-  max_retries = 2
-}
-
-data "pulumicloud_agent_pools" "all" {}
-`
-		first    = "resource \"pulumicloud_agent_pool\" \"test\" {\n  name = \"first\"\n}\n"
-		renamed  = "resource \"pulumicloud_agent_pool\" \"test\" {\n  name = \"renamed\"\n}\n"
-		taken    = "resource \"pulumicloud_agent_pool\" \"second\" {\n  name = \"renamed\"\n}\n"
-		second   = "resource \"pulumicloud_agent_pool\" \"second\" {\n  name = \"second\"\n}\n"
-		failure  = `{"code":503,"message":"Service Unavailable: try again"}`
+		providerBlock = "provider \"pulumicloud\" {\n  organization = \"acme\"\n  max_retries = 2\n}\n" +
+			"data \"pulumicloud_agent_pools\" \"all\" {}\n"
 		redacted = "(redacted)"
 	)
-	r := &secretsRun{printed: map[string]string{}}
-	r.Workspace = newWorkspace(t, provider+first, "PULUMI_BACKEND_URL="+pulumi.url, "PULUMI_ACCESS_TOKEN="+accessToken,
-		"TF_LOG=TRACE", "TF_LOG_PATH=terraform.log")
-	r.run(t, "init", 0, nil, "init")
-
-	tattler.answerNext(http.MethodGet, http.StatusServiceUnavailable, jsonType, failure)
-	r.run(t, "plan", 0, []string{"Warning from Pulumi Cloud", redacted}, "plan", "-out=create.tfplan")
-	tattler.answerNext(http.MethodPost, http.StatusTooManyRequests, jsonType, failure)
-	r.run(t, "apply", 0, []string{"1 added", redacted}, "apply", "-auto-approve")
-
-	tattler.answerNext(http.MethodPatch, http.StatusInternalServerError, jsonType, failure)
-	mustDo(t, r.Write("main.tf", provider+renamed))
-	r.run(t, "rename", 0, []string{`"@level"`, redacted}, "apply", "-auto-approve", "-json")
-
-	mustDo(t, r.Write("main.tf", provider+renamed+taken))
-	r.run(t, "taken name", 1, []string{"Agent pool exists already", redacted}, "apply", "-auto-approve")
-	mustDo(t, r.Write("main.tf", provider+renamed+second))
-	tattler.answerNext(http.MethodPost, http.StatusTemporaryRedirect, htmlType, "<html>moved</html>")
-	r.run(t, "redirect", 1, []string{"Not an answer of Pulumi Cloud", redacted}, "apply", "-auto-approve")
-	tattler.answerNext(http.MethodGet, http.StatusForbidden, htmlType, "<html>sign in</html>")
-	r.run(t, "web page", 1, []string{"Not an answer of Pulumi Cloud"}, "apply", "-auto-approve")
-	tattler.loseNextCreate()
-	r.run(t, "lost answer", 1, []string{"its token was lost", redacted}, "apply", "-auto-approve")
-	const garbled = `{"id":5,"tokenValue":"pul-1234567890123456789012345678901234567890"}`
-	tattler.answerNext(http.MethodPost, http.StatusOK, jsonType, garbled)
-	r.run(t, "replacement", 0, []string{"1 added", "1 destroyed"}, "apply", "-auto-approve")
-
-	env := r.Env
-	r.Env = append(slices.Clip(env), "PULUMI_ACCESS_TOKEN=pul-ffffffffffffffffffffffffffffffffffffffff")
-	r.run(t, "wrong access token", 1, []string{"Access token refused", redacted}, "plan")
-	r.Env = env
-
-	for _, pool := range pulumi.AgentPools("acme") {
-		mustDo(t, pulumi.SetStackPool("acme", "web", pool.Name, pool.ID))
+	first := func(name string) string {
+		return providerBlock + fmt.Sprintf("resource \"pulumicloud_agent_pool\" \"first\" {\n  name = %q\n}\n", name)
 	}
-	r.run(t, "in use", 1, []string{"Agent pool in use", redacted}, "destroy", "-auto-approve")
-	r.run(t, "show state", 0, nil, "show", "-json")
-	r.run(t, "plan destroy", 0, nil, "plan", "-destroy", "-out=destroy.tfplan")
-	r.run(t, "show plan", 0, nil, "show", "-json", "destroy.tfplan")
-	for _, pool := range pulumi.AgentPools("acme") {
-		mustDo(t, pulumi.SetStackPool("acme", "web", pool.Name, ""))
+	second := func(name string) string {
+		return first("renamed") + fmt.Sprintf("resource \"pulumicloud_agent_pool\" \"second\" {\n  name = %q\n"+
+			"  depends_on = [pulumicloud_agent_pool.first]\n}\n", name)
 	}
-	r.run(t, "destroy", 0, []string{"2 destroyed"}, "apply", "destroy.tfplan")
+	s := newSweep(t, cloud, first("first"), "PULUMI_ACCESS_TOKEN="+accessToken)
+	down := respondError(http.StatusServiceUnavailable, "down")
 
-	files := r.written(t)
-	accessTokens, poolTokens := tattler.secrets()
-	// The pools are first, second whose answer is lost, one that is made up, and second again.
-	if len(accessTokens) != 2 || len(poolTokens) != 4 {
-		t.Fatalf("%d access tokens and %d pool tokens were seen, want 2 and 4", len(accessTokens), len(poolTokens))
+	s.respondNext(http.MethodGet, down)
+	s.run(t, "plan", false, []string{"Warning from Pulumi Cloud", redacted}, "plan", "-out=create.tfplan")
+	s.respondNext(http.MethodPost, respondError(http.StatusTooManyRequests, "slow down"))
+	s.run(t, "apply", false, []string{"1 added"}, "apply", "create.tfplan")
+	stored := s.echo.secrets[len(s.echo.secrets)-1]
+
+	mustDo(t, s.Write("main.tf", second("renamed")))
+	s.respondNext(http.MethodPatch, down)
+	s.run(t, "taken name", true, []string{"Agent pool already exists", redacted}, "apply", "-auto-approve", "-json")
+	mustDo(t, s.Write("main.tf", second("second")))
+	s.respondNext(http.MethodPost, respond(http.StatusTemporaryRedirect, htmlType, "moved"))
+	s.run(t, "redirect", true, []string{"Response not from Pulumi Cloud", redacted}, "apply", "-auto-approve")
+	s.respondNext(http.MethodPost, func(w http.ResponseWriter, r *http.Request, api http.Handler) {
+		created := httptest.NewRecorder()
+		api.ServeHTTP(created, r)
+		s.echo.add(created.Body.String())
+		respond(http.StatusBadGateway, htmlType, "lost")(w, r, api)
+	})
+	s.run(t, "lost response", true, []string{"Agent pool created without its token", redacted}, "apply", "-auto-approve")
+
+	s.Env = append(s.Env, panicVariable+"=1")
+	s.respondNext(http.MethodGet, down)
+	s.run(t, "crash", true, []string{"crash of a test"}, "plan")
+	s.Env = append(s.Env, panicVariable+"=", "PULUMI_ACCESS_TOKEN=pul-ffffffffffffffffffffffffffffffffffffffff")
+	s.run(t, "wrong access token", true, []string{"Access token rejected", redacted}, "plan")
+	s.Env = append(s.Env, "PULUMI_ACCESS_TOKEN="+accessToken)
+	for _, pool := range cloud.AgentPools("acme") {
+		mustDo(t, cloud.SetStackPool("acme", "web", pool.Name, pool.ID))
 	}
-	if !strings.Contains(files["terraform.log"], "response body") || !strings.Contains(files["terraform.log"], redacted) {
-		t.Error("the log has no bodies with secrets left out of them: nothing is proved")
+	s.run(t, "in use", true, []string{"Agent pool in use", redacted}, "destroy", "-auto-approve")
+	s.run(t, "show state", false, nil, "show", "-json")
+	s.run(t, "plan destroy", false, nil, "plan", "-destroy", "-out=destroy.tfplan")
+	s.run(t, "show plan", false, nil, "show", "-json", "destroy.tfplan")
+	if n := len(s.echo.secrets); n != 4 {
+		t.Errorf("%d secrets, want 2 access tokens and 2 tokens of agent pools", n)
 	}
-	belongs := []string{
-		"show state", "show plan", "terraform.tfstate.backup", "destroy.tfplan:tfplan", "destroy.tfplan:tfstate",
-		"destroy.tfplan:tfstate-prev",
-	}
-	all := maps.Clone(files)
-	maps.Copy(all, r.printed)
-	for place, content := range all {
-		if slices.Contains(belongs, place) {
-			content = withoutTokenAttributes(content, poolTokens)
-			if content == all[place] {
-				t.Errorf("%s lacks the pools' tokens: looking there proves nothing", place)
-			}
-		}
-		expectNoSecrets(t, place, content, slices.Concat(accessTokens, poolTokens))
-	}
+	s.expectNoSecrets(t, stored)
 }
 
-// An access token that comes in a variable is the CLI's to keep: in the plan file and in what shows that file as JSON. The
-// documentation therefore prefers the environment.
-func TestAccSecrets_accessTokenInVariable(t *testing.T) {
-	t.Parallel()
-	pulumi := startPulumiCloud(t, emulator.Options{})
-	r := &secretsRun{printed: map[string]string{}}
-	r.Workspace = newWorkspace(t, `
-variable "access_token" {
-  type      = string
-  sensitive = true
-}
-
-provider "pulumicloud" {
-  access_token = var.access_token
-  organization = "acme"
-}
-`+poolBlock(`name = "runners"`),
-		"PULUMI_BACKEND_URL="+pulumi.url, "TF_VAR_access_token="+accessToken, "TF_LOG=TRACE", "TF_LOG_PATH=terraform.log")
-	r.run(t, "init", 0, nil, "init")
-	r.run(t, "plan", 0, nil, "plan", "-out=create.tfplan")
-	r.run(t, "show plan", 0, nil, "show", "-json", "create.tfplan")
-	r.run(t, "apply", 0, nil, "apply", "create.tfplan")
-	r.run(t, "show state", 0, nil, "show", "-json")
-	r.run(t, "plan as JSON", 0, nil, "plan", "-json")
-
-	all := r.written(t)
-	maps.Copy(all, r.printed)
-	for place, content := range all {
-		switch place {
-		case "create.tfplan:tfplan", "show plan":
-			if strings.Count(content, accessToken) != 1 {
-				t.Errorf("%s has the access token %d times, want once, as the variable", place, strings.Count(content, accessToken))
-			}
-		default:
-			expectNoSecrets(t, place, content, []string{accessToken})
-		}
-	}
-}
-
-// With oidc and token_recipients no secret is left that could be anywhere, not even in the state.
+// With an ID token and token_recipients, not even the state has a secret.
 func TestAccSecrets_keylessAndEncrypted(t *testing.T) {
 	t.Parallel()
-	pulumi := startTrustingCloud(t, nil)
-	tattler := &tattler{answers: map[string]http.HandlerFunc{}}
-	pulumi.Use(tattler.wrap)
+	cloud := startOIDCCloud(t, nil)
 	key, err := age.GenerateX25519Identity()
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := func(name string) string {
-		return fmt.Sprintf(`
+	mustDo(t, err)
+	s := newSweep(t, cloud.pulumiCloud, fmt.Sprintf(`
 provider "pulumicloud" {
   organization = "acme"
   max_retries  = 2
   oidc         = {}
 }
-%s`, poolBlock(fmt.Sprintf("name = %q\n token_recipients = [%q]", name, key.Recipient())))
-	}
-	const redacted = "(redacted)"
-	idToken := pulumi.idToken(nil)
-	r := &secretsRun{printed: map[string]string{}}
-	r.Workspace = newWorkspace(t, config("runners"), "PULUMI_BACKEND_URL="+pulumi.url, "TFC_WORKLOAD_IDENTITY_TOKEN="+idToken,
-		"TF_LOG=TRACE", "TF_LOG_PATH=terraform.log")
-	r.run(t, "init", 0, nil, "init")
-	r.run(t, "plan", 0, nil, "plan", "-out=create.tfplan")
-	tattler.answerNext(http.MethodPost, http.StatusUnauthorized, jsonType, pulumiError(401, "no"))
-	r.run(t, "exchange refused", 1, []string{"ID token refused", redacted}, "apply", "-auto-approve")
-	tattler.answerNext(http.MethodPost, http.StatusBadGateway, htmlType, "<h1>no</h1>")
-	r.run(t, "apply", 0, []string{"1 added", redacted}, "apply", "-auto-approve")
-	tattler.answerNext(http.MethodGet, http.StatusUnauthorized, jsonType, pulumiError(401, "no"))
-	r.run(t, "access token refused once", 0, []string{"No changes", redacted}, "plan")
-	mustDo(t, r.Write("main.tf", config("renamed")))
-	r.run(t, "rename", 0, []string{"1 changed", redacted}, "apply", "-auto-approve")
-	r.run(t, "show state", 0, []string{"encrypted_token", "BEGIN AGE ENCRYPTED FILE"}, "show", "-json")
-	tattler.loseNextCreate() // which the exchange is, for all that this one knows
-	r.run(t, "plan destroy", 0, nil, "plan", "-destroy", "-out=destroy.tfplan")
-	r.run(t, "show plan", 0, nil, "show", "-json", "destroy.tfplan")
 
-	var state struct {
-		Values struct {
-			RootModule struct {
-				Resources []struct {
-					Values map[string]any `json:"values"`
-				} `json:"resources"`
-			} `json:"root_module"`
-		} `json:"values"`
+resource "pulumicloud_agent_pool" "test" {
+  name             = "runners"
+  token_recipients = [%q]
+}`, key.Recipient()), "TFC_WORKLOAD_IDENTITY_TOKEN="+cloud.idToken(nil))
+	refused := respond(http.StatusBadRequest, jsonType, `{"error":"invalid_grant","error_description":"no"}`)
+	s.respondNext(http.MethodPost, refused)
+	s.run(t, "exchange refused", true, []string{"ID token rejected", "(redacted)"}, "plan")
+	s.respondNext(http.MethodPost, respond(http.StatusBadGateway, htmlType, "down"))
+	s.run(t, "apply", false, []string{"1 added"}, "apply", "-auto-approve")
+	s.respondNext(http.MethodGet, respondError(http.StatusUnauthorized, "expired"))
+	s.run(t, "token renewed", false, []string{"No changes"}, "plan", "-out=no-op.tfplan")
+	s.run(t, "show state", false, []string{"encrypted_token", "BEGIN AGE ENCRYPTED FILE"}, "show", "-json")
+	if n := len(s.echo.secrets); n != 6 {
+		t.Errorf("%d secrets, want an ID token, 4 access tokens and a token of an agent pool", n)
 	}
-	mustDo(t, json.Unmarshal([]byte(r.printed["show state"]), &state))
-	pool := state.Values.RootModule.Resources[0].Values
-	id, _ := pool["id"].(string)
-	encrypted, _ := pool["encrypted_token"].(string)
-	if !pulumi.TokenMatches("acme", id, decrypt(t, encrypted, key)) {
-		t.Error("what the state holds is not the pool's token, encrypted")
-	}
-	r.run(t, "destroy", 0, []string{"1 destroyed"}, "apply", "destroy.tfplan")
-
-	accessTokens, poolTokens := tattler.secrets()
-	if len(accessTokens) < 5 || len(poolTokens) != 1 || !slices.Equal(tattler.idTokens, []string{idToken}) {
-		t.Fatalf("%d access, %d pool and %d ID tokens were seen: nothing is proved",
-			len(accessTokens), len(poolTokens), len(tattler.idTokens))
-	}
-	all := r.written(t)
-	if !strings.Contains(all["terraform.log"], `subject_token`) {
-		t.Error("the log has no exchange: nothing is proved")
-	}
-	maps.Copy(all, r.printed)
-	for place, content := range all {
-		expectNoSecrets(t, place, content, slices.Concat(accessTokens, poolTokens, []string{idToken}))
-	}
+	s.expectNoSecrets(t, "")
 }

@@ -3,117 +3,107 @@ package provider
 import (
 	"context"
 	"os"
-	"strings"
+	"os/signal"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6/tf6server"
+
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
-// Address is the provider's in the registry.
+// Address is the address of the provider in the registry.
 const Address = "registry.terraform.io/pulumicloud/pulumicloud"
 
-// Serve speaks plugin protocol 6 with the CLI that started this process until the CLI ends it. With debug it waits for a
-// CLI that is told how to reach it instead.
+// Serve serves plugin protocol 6 to the CLI that started this process. With debug it waits for a CLI instead.
 func Serve(version string, debug bool, options ...Option) error {
-	var serving []tf6server.ServeOpt
+	// go-plugin replaces os.Stderr, so that the logger must exist before it.
+	logger := newHTTPLogger()
+	options = append([]Option{func(config *pulumiapi.Config) { config.Logger = logger }}, options...)
 	if debug {
-		serving = append(serving, tf6server.WithManagedDebug())
-	} else {
-		QuietUnlessLogged()
+		return tf6server.Serve(Address, NewServer(version, options...), tf6server.WithManagedDebug())
 	}
-	return tf6server.Serve(Address, NewServer(version, options...), serving...)
+	disableUnusedLogging()
+	server := NewServer(version, options...)()
+	go exitAfterTermination(server)
+	return tf6server.Serve(Address, func() tfprotov6.ProviderServer { return server })
 }
 
-// NewServer returns the constructor of the provider as the plugin protocol sees it.
+// exitAfterTermination leaves writes time to finish after SIGTERM, which systemd, GitLab runners and Jenkins send to
+// the CLI and the provider at once. go-plugin handles only SIGINT. Normally the CLI ends this process earlier.
+func exitAfterTermination(server tfprotov6.ProviderServer) {
+	terminated := make(chan os.Signal, 1)
+	signal.Notify(terminated, syscall.SIGTERM)
+	<-terminated
+	_, _ = server.StopProvider(context.Background(), &tfprotov6.StopProviderRequest{})
+	<-time.After(pulumiapi.DefaultGracePeriod + time.Second)
+	os.Exit(1)
+}
+
+// NewServer returns the constructor of the provider server.
 func NewServer(version string, options ...Option) func() tfprotov6.ProviderServer {
 	return func() tfprotov6.ProviderServer {
-		framework := providerserver.NewProtocol6(New(version, options...)())()
-		if complete, ok := framework.(protocolServer); ok {
-			return &server{complete}
-		}
-		return framework
+		//nolint:forcetypeassert,staticcheck // Without list resources the provider must not start. There is no other interface yet.
+		return &server{providerserver.NewProtocol6(New(version, options...)())().(tfprotov6.ProviderServerWithListResource)}
 	}
 }
 
-// QuietUnlessLogged turns the log of this process off where nobody has asked for it. The plugin libraries would write
-// every call in detail, for the CLI to read and drop: a quarter of the processor time of a large plan.
-func QuietUnlessLogged() {
-	for _, variable := range os.Environ() {
-		if name, value, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "TF_LOG") && value != "" {
-			return
-		}
-	}
-	for _, name := range []string{"TF_LOG_SDK", "TF_LOG_PROVIDER_PULUMICLOUD"} {
-		_ = os.Setenv(name, "OFF")
-	}
-}
-
-// server lets go of what a call has used when the call ends. The framework keeps the context of every call until the
-// provider stops, to cancel it then, and with it the call's loggers: memory that grows with every resource.
+// server releases the memory of a call when the call ends. The framework keeps the context of every call until the
+// provider stops, and with it the loggers of the call:
+// https://github.com/hashicorp/terraform-plugin-framework/blob/v1.19.0/internal/proto6server/serve.go
+//
+// A plan of 1,000 agent pools takes 34 MB this way and 144 MB without it. A plan of 5,000 takes 47 and 614 MB.
 type server struct {
-	protocolServer
-}
-
-// protocolServer is as much of the protocol as the provider has a use for.
-type protocolServer interface {
-	tfprotov6.ProviderServer
-	tfprotov6.ListResourceServer
+	tfprotov6.ProviderServerWithListResource
 }
 
 // ValidateResourceConfig implements [tfprotov6.ResourceServer].
 func (s *server) ValidateResourceConfig(
 	ctx context.Context, req *tfprotov6.ValidateResourceConfigRequest,
 ) (*tfprotov6.ValidateResourceConfigResponse, error) {
-	return during(ctx, req, s.protocolServer.ValidateResourceConfig)
+	return withCallContext(ctx, req, s.ProviderServerWithListResource.ValidateResourceConfig)
 }
 
 // UpgradeResourceState implements [tfprotov6.ResourceServer].
 func (s *server) UpgradeResourceState(
 	ctx context.Context, req *tfprotov6.UpgradeResourceStateRequest,
 ) (*tfprotov6.UpgradeResourceStateResponse, error) {
-	return during(ctx, req, s.protocolServer.UpgradeResourceState)
+	return withCallContext(ctx, req, s.ProviderServerWithListResource.UpgradeResourceState)
 }
 
 // UpgradeResourceIdentity implements [tfprotov6.ResourceServer].
 func (s *server) UpgradeResourceIdentity(
 	ctx context.Context, req *tfprotov6.UpgradeResourceIdentityRequest,
 ) (*tfprotov6.UpgradeResourceIdentityResponse, error) {
-	return during(ctx, req, s.protocolServer.UpgradeResourceIdentity)
+	return withCallContext(ctx, req, s.ProviderServerWithListResource.UpgradeResourceIdentity)
 }
 
 // ReadResource implements [tfprotov6.ResourceServer].
 func (s *server) ReadResource(
 	ctx context.Context, req *tfprotov6.ReadResourceRequest,
 ) (*tfprotov6.ReadResourceResponse, error) {
-	return during(ctx, req, s.protocolServer.ReadResource)
+	return withCallContext(ctx, req, s.ProviderServerWithListResource.ReadResource)
 }
 
 // PlanResourceChange implements [tfprotov6.ResourceServer].
 func (s *server) PlanResourceChange(
 	ctx context.Context, req *tfprotov6.PlanResourceChangeRequest,
 ) (*tfprotov6.PlanResourceChangeResponse, error) {
-	return during(ctx, req, s.protocolServer.PlanResourceChange)
+	return withCallContext(ctx, req, s.ProviderServerWithListResource.PlanResourceChange)
 }
 
 // ApplyResourceChange implements [tfprotov6.ResourceServer].
 func (s *server) ApplyResourceChange(
 	ctx context.Context, req *tfprotov6.ApplyResourceChangeRequest,
 ) (*tfprotov6.ApplyResourceChangeResponse, error) {
-	return during(ctx, req, s.protocolServer.ApplyResourceChange)
+	return withCallContext(ctx, req, s.ProviderServerWithListResource.ApplyResourceChange)
 }
 
-// ReadDataSource implements [tfprotov6.DataSourceServer].
-func (s *server) ReadDataSource(
-	ctx context.Context, req *tfprotov6.ReadDataSourceRequest,
-) (*tfprotov6.ReadDataSourceResponse, error) {
-	return during(ctx, req, s.protocolServer.ReadDataSource)
-}
-
-// during makes a call with a context that holds on to the caller's only until the call returns.
-func during[Request, Response any](
+// withCallContext makes a call with a context that refers to that of the caller only until the call returns.
+func withCallContext[Request, Response any](
 	ctx context.Context, req Request, call func(context.Context, Request) (Response, error),
 ) (Response, error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -121,33 +111,33 @@ func during[Request, Response any](
 	detachable.parent.Store(&ctx)
 	defer func() {
 		cancel()
-		detachable.parent.Store(&ended)
+		detachable.parent.Store(&canceledContext)
 	}()
 	return call(detachable, req)
 }
 
-// ended is what a detachable context becomes: over, and empty.
-var ended = func() context.Context {
+// canceledContext is the parent of a detachableContext after the call.
+var canceledContext = func() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return ctx
 }()
 
-// detachableContext is its parent, for as long as it has one.
+// detachableContext delegates to a parent that can be replaced.
 type detachableContext struct {
 	parent atomic.Pointer[context.Context]
 }
 
-func (c *detachableContext) of() context.Context { return *c.parent.Load() }
+func (c *detachableContext) context() context.Context { return *c.parent.Load() }
 
 // Deadline implements [context.Context].
-func (c *detachableContext) Deadline() (time.Time, bool) { return c.of().Deadline() }
+func (c *detachableContext) Deadline() (time.Time, bool) { return c.context().Deadline() }
 
 // Done implements [context.Context].
-func (c *detachableContext) Done() <-chan struct{} { return c.of().Done() }
+func (c *detachableContext) Done() <-chan struct{} { return c.context().Done() }
 
 // Err implements [context.Context].
-func (c *detachableContext) Err() error { return c.of().Err() }
+func (c *detachableContext) Err() error { return c.context().Err() }
 
 // Value implements [context.Context].
-func (c *detachableContext) Value(key any) any { return c.of().Value(key) }
+func (c *detachableContext) Value(key any) any { return c.context().Value(key) }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"filippo.io/age"
@@ -15,6 +16,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
+	"golang.org/x/crypto/ssh"
 )
 
 // recipientsValidator accepts sets of public keys that one token can be encrypted to.
@@ -22,7 +24,7 @@ type recipientsValidator struct{}
 
 // Description implements [validator.Describer].
 func (recipientsValidator) Description(context.Context) string {
-	return "each must be an age recipient (age1…) or an SSH public key (ssh-ed25519 … or ssh-rsa …), and they must go together"
+	return "must be age recipients (age1…) or SSH public keys (ssh-ed25519 … or ssh-rsa …) that can be combined"
 }
 
 // MarkdownDescription implements [validator.Describer].
@@ -32,78 +34,100 @@ func (v recipientsValidator) MarkdownDescription(ctx context.Context) string {
 
 // ValidateSet implements [validator.Set].
 func (recipientsValidator) ValidateSet(_ context.Context, req validator.SetRequest, resp *validator.SetResponse) {
-	resp.Diagnostics.Append(checkRecipients(req.Path, req.ConfigValue)...)
+	resp.Diagnostics.Append(validateRecipients(req.Path, req.ConfigValue)...)
 }
 
-// checkRecipients reports what keeps a token from being encrypted to the recipients, as far as they are known. It is for
-// the time before there is a token.
-func checkRecipients(attribute path.Path, set types.Set) diag.Diagnostics {
-	var diagnostics diag.Diagnostics
-	var recipients []string
+// validateRecipients returns an error if a token cannot be encrypted to the recipients that are known. It must run
+// before there is a token.
+func validateRecipients(attribute path.Path, set types.Set) diag.Diagnostics {
+	var diags diag.Diagnostics
+	var known []age.Recipient
 	for _, element := range set.Elements() {
-		recipient, ok := element.(types.String)
-		if !ok || recipient.IsNull() || recipient.IsUnknown() {
+		text, ok := element.(types.String)
+		if !ok || text.IsNull() || text.IsUnknown() {
 			continue
 		}
-		if _, err := parseRecipient(recipient.ValueString()); err != nil {
-			// Not the parser's words: they quote the value, and what was pasted here by mistake may be a private key.
-			diagnostics.AddAttributeError(attribute.AtSetValue(element), "Invalid token recipient",
-				"The value must be an age recipient (age1…) or an SSH public key (ssh-ed25519 … or ssh-rsa …). A private key "+
-					"(AGE-SECRET-KEY-1…) is not one.")
+		recipient, _, err := parseRecipient(text.ValueString())
+		if err != nil {
+			// The value may be a private key. The parser quotes it, and the path of the element has it.
+			diags.AddAttributeError(attribute, "Invalid token recipient",
+				"The value must be one age recipient (age1…) or one SSH public key (ssh-ed25519 … or ssh-rsa …), and not a private "+
+					"key (AGE-SECRET-KEY-1…). Set one value for each recipient.")
 		}
-		recipients = append(recipients, recipient.ValueString())
+		known = append(known, recipient)
 	}
-	if len(recipients) == 0 || diagnostics.HasError() {
-		return diagnostics
+	if len(known) == 0 || diags.HasError() {
+		return diags
 	}
-	if _, err := encryptToken("", recipients); err != nil {
-		diagnostics.AddAttributeError(attribute, "Token recipients do not go together",
-			fmt.Sprintf("No token can be encrypted to all of these recipients at once: post-quantum ones (age1pq1…), for example, "+
-				"can't be mixed with others.\n\nCause: %s", err))
+	if _, err := encryptToken("", known); err != nil {
+		diags.AddAttributeError(attribute, "Incompatible token recipients",
+			fmt.Sprintf("A token cannot be encrypted to all of these recipients at once. Post-quantum recipients (age1pq1…), for "+
+				"example, cannot be combined with others. Remove one kind of recipient.\n\nCause: %s", err))
 	}
-	return diagnostics
+	return diags
 }
 
-var errNotRecipient = errors.New("not a recipient")
+var errNotOneRecipient = errors.New("not exactly one recipient")
 
-func parseRecipient(text string) (age.Recipient, error) {
+// parseRecipient parses a public key, and returns its canonical form without comments and white space.
+func parseRecipient(text string) (recipient age.Recipient, canonical string, err error) {
 	text = strings.TrimSpace(text)
 	if strings.HasPrefix(text, "ssh-") {
-		return agessh.ParseRecipient(text)
+		key, _, _, rest, err := ssh.ParseAuthorizedKey([]byte(text))
+		if err != nil {
+			return nil, "", err
+		}
+		if len(bytes.TrimSpace(rest)) > 0 {
+			return nil, "", errNotOneRecipient
+		}
+		canonical = strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
+		recipient, err = agessh.ParseRecipient(canonical)
+		return recipient, canonical, err
 	}
 	recipients, err := age.ParseRecipients(strings.NewReader(text))
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if len(recipients) != 1 {
-		return nil, errNotRecipient
+		return nil, "", errNotOneRecipient
 	}
-	return recipients[0], nil
+	return recipients[0], fmt.Sprint(recipients[0]), nil
 }
 
-// encryptToken returns the token as an age file, ASCII-armoured, that each of the recipients can decrypt.
-func encryptToken(token string, recipients []string) (string, error) {
-	parsed := make([]age.Recipient, 0, len(recipients))
-	for _, recipient := range recipients {
-		to, err := parseRecipient(recipient)
+// parseRecipients parses a set of public keys, and returns them with their sorted canonical forms.
+func parseRecipients(set types.Set) (recipients []age.Recipient, canonical []string, err error) {
+	for _, element := range set.Elements() {
+		text, _ := element.(types.String)
+		recipient, form, err := parseRecipient(text.ValueString())
 		if err != nil {
-			return "", err
+			return nil, nil, err
 		}
-		parsed = append(parsed, to)
+		recipients, canonical = append(recipients, recipient), append(canonical, form)
 	}
+	slices.Sort(canonical)
+	return recipients, slices.Compact(canonical), nil
+}
+
+// equalRecipients reports whether two sets have the same public keys.
+func equalRecipients(a, b types.Set) bool {
+	if a.IsUnknown() || b.IsUnknown() || a.Equal(b) {
+		return a.Equal(b)
+	}
+	_, first, err := parseRecipients(a)
+	_, second, otherErr := parseRecipients(b)
+	return errors.Join(err, otherErr) == nil && slices.Equal(first, second)
+}
+
+// encryptToken returns an ASCII-armored age file that each of the recipients can decrypt.
+func encryptToken(token string, recipients []age.Recipient) (string, error) {
 	var file bytes.Buffer
 	armored := armor.NewWriter(&file)
-	encrypting, err := age.Encrypt(armored, parsed...)
+	plaintext, err := age.Encrypt(armored, recipients...)
 	if err != nil {
 		return "", err
 	}
-	if _, err := io.WriteString(encrypting, token); err != nil {
-		return "", err
-	}
-	if err := encrypting.Close(); err != nil {
-		return "", err
-	}
-	if err := armored.Close(); err != nil {
+	_, err = io.WriteString(plaintext, token)
+	if err := errors.Join(err, plaintext.Close(), armored.Close()); err != nil {
 		return "", err
 	}
 	return file.String(), nil

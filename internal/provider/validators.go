@@ -8,113 +8,129 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/cloud"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/credentials"
 )
 
-// nameValidator accepts the name of a pool or an organization.
-type nameValidator struct{}
-
-// Description implements [validator.Describer].
-func (nameValidator) Description(context.Context) string {
-	return "must not be empty, and neither begin nor end with white space"
+// stringValidator is a validator of strings that are set and known.
+type stringValidator struct {
+	description string
+	// validate returns a diagnostic for an invalid value, else nil.
+	validate func(path.Path, string) diag.Diagnostic
 }
 
+// Description implements [validator.Describer].
+func (v stringValidator) Description(context.Context) string { return v.description }
+
 // MarkdownDescription implements [validator.Describer].
-func (v nameValidator) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
+func (v stringValidator) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
 
 // ValidateString implements [validator.String].
-func (v nameValidator) ValidateString(ctx context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+func (v stringValidator) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
 	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
 		return
 	}
-	value := req.ConfigValue.ValueString()
+	if problem := v.validate(req.Path, req.ConfigValue.ValueString()); problem != nil {
+		resp.Diagnostics.Append(problem)
+	}
+}
+
+// notEmpty rejects the empty string, and a token in an attribute that is not for tokens.
+func notEmpty() validator.String {
+	return textValidator("must not be empty", "Invalid value", func(value string) string {
+		if value == "" {
+			return "value must not be empty. To use the default, remove it"
+		}
+		return ""
+	})
+}
+
+// validName rejects names that no agent pool, team or user can have.
+func validName() validator.String {
+	return textValidator("must be a name", "Invalid name", invalidName)
+}
+
+// validPathName is validName for a name that is a segment of a path, such as that of a project.
+func validPathName() validator.String {
+	return textValidator("must be a name without slashes", "Invalid name", func(value string) string {
+		if value == "." || value == ".." || strings.Contains(value, "/") {
+			return `name must not contain slashes, and cannot be "." or ".."`
+		}
+		return invalidName(value)
+	})
+}
+
+// textValidator rejects tokens, and values for which invalid returns a reason.
+func textValidator(description, summary string, invalid func(string) string) validator.String {
+	return stringValidator{description, func(at path.Path, value string) diag.Diagnostic {
+		if credentials.LooksLikeToken(value) {
+			return tokenInWrongPlace(at)
+		}
+		if reason := invalid(value); reason != "" {
+			return diag.NewAttributeErrorDiagnostic(at, summary, "The "+reason+".")
+		}
+		return nil
+	}}
+}
+
+// invalidName returns why a name is invalid, without "The" and the full stop, or "".
+func invalidName(name string) string {
 	switch {
-	case value == "":
-		resp.Diagnostics.AddAttributeError(req.Path, "Empty name", "The value "+v.Description(ctx)+".")
-	case strings.TrimSpace(value) != value:
-		resp.Diagnostics.AddAttributeError(req.Path, "White space around a name", "The value "+v.Description(ctx)+".")
-	case strings.ContainsFunc(value, unicode.IsControl):
-		resp.Diagnostics.AddAttributeError(req.Path, "Control character in a name",
-			"The value has a line break, a tab or another control character in it.")
+	case name == "":
+		return "name must not be empty"
+	case strings.TrimSpace(name) != name:
+		return "name must not start or end with white space"
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return "name must not contain line breaks, tabs or other control characters"
 	}
+	return ""
 }
 
-// organizationValidator accepts the name of an organization, which is a segment of URLs.
-type organizationValidator struct{ nameValidator }
+// tokenInWrongPlace is the error for a token in an attribute that is not for tokens. It does not quote the value.
+func tokenInWrongPlace(at path.Path) diag.Diagnostic {
+	return diag.NewAttributeErrorDiagnostic(at, "Token in the wrong argument",
+		"The value looks like a token. Terraform shows the values of this argument in plans and logs. Set the token in "+
+			"PULUMI_ACCESS_TOKEN or access_token instead, and replace it if it was shown.")
+}
 
-// ValidateString implements [validator.String].
-func (v organizationValidator) ValidateString(
-	ctx context.Context, req validator.StringRequest, resp *validator.StringResponse,
-) {
-	v.nameValidator.ValidateString(ctx, req, resp)
-	if name := req.ConfigValue.ValueString(); name == "." || name == ".." {
-		resp.Diagnostics.AddAttributeError(req.Path, "Not an organization's name", fmt.Sprintf("No organization is called %q.", name))
+func validBaseURL() validator.String {
+	return stringValidator{"must be the https URL of Pulumi Cloud", func(_ path.Path, value string) diag.Diagnostic {
+		if _, err := credentials.ParseBaseURL(value); err != nil {
+			return settingsDiagnostic(err)
+		}
+		return nil
+	}}
+}
+
+// positiveDuration rejects what parseDuration cannot parse, and durations that are not positive.
+func positiveDuration() validator.String {
+	return stringValidator{"must be a positive duration such as 30s", func(at path.Path, value string) diag.Diagnostic {
+		if duration, err := time.ParseDuration(value); err != nil || duration <= 0 {
+			return diag.NewAttributeErrorDiagnostic(at, "Invalid duration",
+				fmt.Sprintf("%q is not a positive duration. Set a number with a unit, such as \"30s\", \"5m\" or \"1h30m\".", value))
+		}
+		return nil
+	}}
+}
+
+// durationOr returns a duration that positiveDuration accepted, or the default if it is null.
+func durationOr(value types.String, otherwise time.Duration) time.Duration {
+	if duration, err := time.ParseDuration(value.ValueString()); err == nil {
+		return duration
 	}
+	return otherwise
 }
 
-// baseURLValidator accepts the URL of a Pulumi Cloud.
-type baseURLValidator struct{}
-
-// Description implements [validator.Describer].
-func (baseURLValidator) Description(context.Context) string {
-	return "must be the http or https URL of a Pulumi Cloud"
-}
-
-// MarkdownDescription implements [validator.Describer].
-func (v baseURLValidator) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
-
-// ValidateString implements [validator.String].
-func (baseURLValidator) ValidateString(
-	_ context.Context, req validator.StringRequest, resp *validator.StringResponse,
-) {
-	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
-		return
-	}
-	if _, err := cloud.ParseBaseURL(req.ConfigValue.ValueString()); err != nil {
-		addSettingsError(&resp.Diagnostics, err)
-	}
-}
-
-// positiveDurationValidator accepts durations above zero. The attribute's type has refused what is none.
-type positiveDurationValidator struct{}
-
-// Description implements [validator.Describer].
-func (positiveDurationValidator) Description(context.Context) string {
-	return "must be longer than zero"
-}
-
-// MarkdownDescription implements [validator.Describer].
-func (v positiveDurationValidator) MarkdownDescription(ctx context.Context) string {
-	return v.Description(ctx)
-}
-
-// ValidateString implements [validator.String].
-func (v positiveDurationValidator) ValidateString(
-	ctx context.Context, req validator.StringRequest, resp *validator.StringResponse,
-) {
-	duration, err := time.ParseDuration(req.ConfigValue.ValueString())
-	if err == nil && duration <= 0 {
-		resp.Diagnostics.AddAttributeError(req.Path, "Duration is not positive", "The value "+v.Description(ctx)+".")
-	}
-}
-
-// regexValidator accepts regular expressions.
-type regexValidator struct{}
-
-// Description implements [validator.Describer].
-func (regexValidator) Description(context.Context) string {
-	return "must be a regular expression (RE2)"
-}
-
-// MarkdownDescription implements [validator.Describer].
-func (v regexValidator) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
-
-// ValidateString implements [validator.String].
-func (v regexValidator) ValidateString(ctx context.Context, req validator.StringRequest, resp *validator.StringResponse) {
-	if _, err := regexp.Compile(req.ConfigValue.ValueString()); err != nil {
-		resp.Diagnostics.AddAttributeError(req.Path, "Invalid regular expression",
-			fmt.Sprintf("The value %s: %s.", v.Description(ctx), err))
-	}
+func validRegex() validator.String {
+	return stringValidator{"must be a regular expression", func(at path.Path, value string) diag.Diagnostic {
+		if _, err := regexp.Compile(value); err != nil {
+			return diag.NewAttributeErrorDiagnostic(at, "Invalid regular expression",
+				fmt.Sprintf("The value is not a regular expression in RE2 syntax: %s.", err))
+		}
+		return nil
+	}}
 }

@@ -15,8 +15,8 @@ output "runners_online" {
   value = [for agent in data.pulumicloud_agent_pool.example.agents : agent.hostname if agent.status == "online"]
 }
 
-# Warns, without failing the run, while deployments of the pool's stacks would only wait.
-check "agent_pool" {
+# Warns if no runner is online. Deployments wait until one is.
+check "runners" {
   assert {
     condition     = data.pulumicloud_agent_pool.example.status == "online"
     error_message = "No runner of the agent pool is online."

@@ -1,5 +1,5 @@
 output "id" {
-  description = "ID of the agent pool, which deployment settings of stacks call agentPoolID."
+  description = "ID of the agent pool."
   value       = pulumicloud_agent_pool.this.id
 }
 
@@ -9,9 +9,9 @@ output "name" {
 }
 
 output "runner_config" {
-  description = "Runner configuration, pulumi-workflow-agent.yaml. Contains the pool's token unless oidc_token_file is set."
+  description = "Contents of pulumi-workflow-agent.yaml. Includes the token unless oidc_token_file is set."
   value = yamlencode({ for key, value in {
-    token             = var.oidc_token_file == null ? pulumicloud_agent_pool.this.token : null
+    token             = pulumicloud_agent_pool.this.token
     oidc_token_file   = var.oidc_token_file
     organization_name = var.oidc_token_file == null ? null : pulumicloud_agent_pool.this.organization
     runner_pool_id    = var.oidc_token_file == null ? null : pulumicloud_agent_pool.this.id

@@ -1,11 +1,11 @@
-# An organization and the pool's id
+# Organization and ID of the agent pool
 terraform import pulumicloud_agent_pool.example acme/9f1c2d7e-4b5a-4c3d-8e6f-0a1b2c3d4e5f
 
-# The id alone, in the provider's default organization
+# ID of the agent pool, in the default organization of the provider
 terraform import pulumicloud_agent_pool.example 9f1c2d7e-4b5a-4c3d-8e6f-0a1b2c3d4e5f
 
-# An organization and the pool's name
+# Organization and name of the agent pool
 terraform import pulumicloud_agent_pool.example acme/production
 
-# All three, as Pulumi's own providers write it
+# Organization, name and ID, as in Pulumi's own provider
 terraform import pulumicloud_agent_pool.example acme/production/9f1c2d7e-4b5a-4c3d-8e6f-0a1b2c3d4e5f

@@ -9,16 +9,14 @@ terraform {
 resource "pulumicloud_agent_pool" "example" {
   organization = "acme"
   name         = "production"
-  description  = "Runners inside the production network"
+  description  = "Runners in the production network"
 }
 
-# What the pool's runners are started with: PULUMI_AGENT_TOKEN.
-output "agent_token" {
-  value     = pulumicloud_agent_pool.example.token
+# Contents of pulumi-workflow-agent.yaml, the configuration file of the runners.
+output "runner_config" {
+  value = yamlencode({
+    token         = pulumicloud_agent_pool.example.token
+    deploy_target = "docker"
+  })
   sensitive = true
-}
-
-# What a stack's deployment settings name.
-output "agent_pool_id" {
-  value = pulumicloud_agent_pool.example.id
 }

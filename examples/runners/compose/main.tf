@@ -1,24 +1,26 @@
 terraform {
-  required_version = ">= 1.5"
-
   required_providers {
     pulumicloud = {
-      source = "pulumicloud/pulumicloud"
+      source  = "pulumicloud/pulumicloud"
+      version = "~> 0.1"
     }
   }
 }
 
+provider "pulumicloud" {
+  organization = "acme"
+}
+
 variable "runner_image" {
-  description = "Image of the runner, built from the Dockerfile beside this."
+  description = "Image of the runner."
   type        = string
 }
 
 resource "pulumicloud_agent_pool" "compose" {
-  organization = "acme"
-  name         = "compose"
+  name = "compose"
 }
 
-# It holds the token: (umask 077 && terraform output -raw compose_file > compose.yaml)
+# Contains the token.
 output "compose_file" {
   value = yamlencode({
     services = {
@@ -26,8 +28,8 @@ output "compose_file" {
         image   = var.runner_image
         restart = "unless-stopped"
         configs = [{ source = "runner", target = "/etc/pulumi-workflow-agent.yaml" }]
-        # The runner has the host's Docker start a container for each deployment, with temporary directories of the runner's.
-        # Docker looks for these on the host, so they have the same path on both sides.
+        # The Docker daemon of the host mounts this directory into the container of each deployment, so that its path must
+        # be the same on the host and in the runner.
         environment = { PULUMI_AGENT_SHARED_VOLUME_DIRECTORY = "/var/lib/pulumi-runner" }
         volumes = [
           "/var/run/docker.sock:/var/run/docker.sock",
@@ -37,7 +39,7 @@ output "compose_file" {
     }
     configs = {
       runner = {
-        # Compose takes $ for the beginning of a variable.
+        # Compose expands variables such as $NAME.
         content = replace(yamlencode({
           token         = pulumicloud_agent_pool.compose.token
           deploy_target = "docker"

@@ -5,39 +5,43 @@ terraform {
       version = ">= 5.0"
     }
     pulumicloud = {
-      source = "pulumicloud/pulumicloud"
+      source  = "pulumicloud/pulumicloud"
+      version = "~> 0.1"
     }
   }
 }
 
+provider "pulumicloud" {
+  organization = "acme"
+}
+
 variable "runner_image" {
-  description = "Image of the runner, 2.3.0 or later: pulumi/customer-managed-workflow-agent with a version, or a mirror of it."
+  description = "Image of the runner, such as pulumi/customer-managed-workflow-agent:v2.3.0."
   type        = string
 }
 
 variable "cluster_arn" {
-  description = "Cluster of the runners, and of the tasks that they start."
+  description = "ARN of the ECS cluster for runners and deployments."
   type        = string
 }
 
 variable "subnet_ids" {
-  description = "Subnets from which Pulumi Cloud can be reached."
+  description = "IDs of subnets with access to Pulumi Cloud."
   type        = list(string)
 }
 
 variable "execution_role_arn" {
-  description = "Role that ECS starts a runner with. It needs secretsmanager:GetSecretValue on the secret below."
+  description = "ARN of the role with which ECS starts the runner. Requires secretsmanager:GetSecretValue on the secret below."
   type        = string
 }
 
 variable "task_role_arn" {
-  description = "Role of the runner itself, which starts a task for each deployment."
+  description = "ARN of the role of the runner, which starts a task for each deployment."
   type        = string
 }
 
 resource "pulumicloud_agent_pool" "ecs" {
-  organization = "acme"
-  name         = "ecs"
+  name = "ecs"
 }
 
 resource "aws_secretsmanager_secret" "agent_token" {
@@ -62,15 +66,15 @@ resource "aws_ecs_task_definition" "runner" {
     name      = "runner"
     image     = var.runner_image
     essential = true
-    # Every key of pulumi-workflow-agent.yaml can be a variable.
+    # Environment variables can set every key of pulumi-workflow-agent.yaml.
     environment = [
       { name = "PULUMI_AGENT_DEPLOY_TARGET", value = "ecs" },
       { name = "PULUMI_AGENT_ECS_CLUSTER", value = var.cluster_arn },
       { name = "PULUMI_AGENT_ECS_SUBNETS", value = join(" ", var.subnet_ids) },
-      # Tasks copy a program from it, which has to match the runner.
+      # The tasks of deployments copy a program from this image.
       { name = "PULUMI_AGENT_IMAGE", value = var.runner_image },
     ]
-    # A version of its own, so that another token makes another task definition, and the service starts new tasks.
+    # The version of the secret changes with the token, so that the service starts new tasks after a rotation.
     secrets = [{
       name      = "PULUMI_AGENT_TOKEN"
       valueFrom = "${aws_secretsmanager_secret.agent_token.arn}:::${aws_secretsmanager_secret_version.agent_token.version_id}"
@@ -82,7 +86,7 @@ resource "aws_ecs_service" "runner" {
   name            = "pulumi-runner"
   cluster         = var.cluster_arn
   task_definition = aws_ecs_task_definition.runner.arn
-  desired_count   = 2 # One runner runs one deployment at a time.
+  desired_count   = 2 # A runner executes one deployment at a time.
   launch_type     = "FARGATE"
 
   network_configuration {

@@ -1,35 +1,37 @@
 terraform {
-  required_version = ">= 1.5"
-
   required_providers {
     kubernetes = {
       source  = "hashicorp/kubernetes"
       version = ">= 2.20"
     }
     pulumicloud = {
-      source = "pulumicloud/pulumicloud"
+      source  = "pulumicloud/pulumicloud"
+      version = "~> 0.1"
     }
   }
 }
 
+provider "pulumicloud" {
+  organization = "acme"
+}
+
 variable "runner_image" {
-  description = "Image of the runner: pulumi/customer-managed-workflow-agent with a version, or a mirror of it."
+  description = "Image of the runner, such as pulumi/customer-managed-workflow-agent:v2.3.0."
   type        = string
 }
 
 variable "namespace" {
-  description = "Namespace of the runners, in which the service account is."
+  description = "Namespace of the runners."
   type        = string
 }
 
 variable "service_account" {
-  description = "Service account of the runners, which start a pod for each deployment."
+  description = "Service account of the runners."
   type        = string
 }
 
 resource "pulumicloud_agent_pool" "kubernetes" {
-  organization = "acme"
-  name         = "kubernetes"
+  name = "kubernetes"
 }
 
 resource "kubernetes_secret_v1" "runner" {
@@ -53,7 +55,7 @@ resource "kubernetes_deployment_v1" "runner" {
   }
 
   spec {
-    replicas = 2 # One runner runs one deployment at a time.
+    replicas = 2 # A runner executes one deployment at a time.
 
     selector {
       match_labels = { app = "pulumi-runner" }
@@ -62,7 +64,7 @@ resource "kubernetes_deployment_v1" "runner" {
     template {
       metadata {
         labels = { app = "pulumi-runner" }
-        # A pool with a new token has a new id: the runners are restarted with it.
+        # Restarts the runners after a rotation, because a new token comes with a new ID.
         annotations = { "agent-pool-id" = pulumicloud_agent_pool.kubernetes.id }
       }
 
@@ -73,7 +75,7 @@ resource "kubernetes_deployment_v1" "runner" {
           name  = "runner"
           image = var.runner_image
 
-          # Pods copy a program from it, which has to match the runner.
+          # The pods of deployments copy a program from this image.
           env {
             name  = "PULUMI_AGENT_IMAGE"
             value = var.runner_image

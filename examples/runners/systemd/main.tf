@@ -1,25 +1,27 @@
 terraform {
-  required_version = ">= 1.5"
-
   required_providers {
     pulumicloud = {
-      source = "pulumicloud/pulumicloud"
+      source  = "pulumicloud/pulumicloud"
+      version = "~> 0.1"
     }
   }
 }
 
+provider "pulumicloud" {
+  organization = "acme"
+}
+
 variable "runner_command" {
-  description = "What starts the runner. By default, the machine's image has the archive of a release unpacked in /opt."
+  description = "Command that starts the runner."
   type        = string
   default     = "/opt/customer-managed-workflow-agent/customer-managed-workflow-agent run"
 }
 
 resource "pulumicloud_agent_pool" "machines" {
-  organization = "acme"
-  name         = "machines"
+  name = "machines"
 }
 
-# For cloud-init: what most clouds call user data. It holds the pool's token.
+# User data for cloud-init. Contains the token.
 output "user_data" {
   value = join("\n", ["#cloud-config", yamlencode({
     users = ["default", {
@@ -32,7 +34,7 @@ output "user_data" {
         path        = "/var/lib/pulumi-runner/pulumi-workflow-agent.yaml"
         owner       = "pulumi-runner"
         permissions = "0400"
-        defer       = true # until the user is there
+        defer       = true # until the user exists
         content = yamlencode({
           token         = pulumicloud_agent_pool.machines.token
           deploy_target = "docker"

@@ -7,14 +7,14 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/cloud"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/provider"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
 func main() {
 	var options []provider.Option
 	if os.Getenv("BENCHMARK_READS") == "get" {
-		options = append(options, func(config *cloud.Config) { config.ListMaxAge = 0 })
+		options = append(options, func(config *pulumiapi.Config) { config.ListMaxAge = 0 })
 	}
 	err := provider.Serve("benchmark", false, options...)
 	if status, readErr := os.ReadFile("/proc/self/status"); readErr == nil {

@@ -1,4 +1,4 @@
-# Creates and deletes agent pools in the organization acme at PULUMI_BACKEND_URL, which must be the URL of an emulator.
+# These tests create and delete agent pools in organization acme. Run them against the emulator.
 
 provider "pulumicloud" {
   organization = "acme"
@@ -18,11 +18,11 @@ run "create" {
 
   assert {
     condition     = can(regex("^pul-[0-9a-f]{40}$", yamldecode(output.runner_config).token))
-    error_message = "Runners must receive the token of the agent pool."
+    error_message = "The runner configuration must contain the token."
   }
 }
 
-run "pool_is_the_default" {
+run "is_default" {
   module {
     source = "./tests/organization"
   }
@@ -33,7 +33,7 @@ run "pool_is_the_default" {
 
   assert {
     condition     = output.is_default
-    error_message = "The agent pool must be the default of the organization."
+    error_message = "The agent pool must be the default."
   }
 }
 
@@ -44,11 +44,11 @@ run "rotate" {
 
   assert {
     condition     = can(regex("^pul-[0-9a-f]{40}$", yamldecode(output.runner_config).token))
-    error_message = "Runners must receive a new token."
+    error_message = "The runner configuration must contain the new token."
   }
 }
 
-run "pool_is_replaced" {
+run "only_the_new_agent_pool_is_left" {
   module {
     source = "./tests/organization"
   }
@@ -58,7 +58,7 @@ run "pool_is_replaced" {
   }
 
   assert {
-    condition     = output.is_default && output.has_only_this_pool
-    error_message = "Only the new agent pool must exist, and it must be the default of the organization."
+    condition     = output.is_default && output.has_only_this_agent_pool
+    error_message = "The new agent pool must be the default, and the old one must be deleted."
   }
 }

@@ -1,4 +1,4 @@
-# Requires no Pulumi Cloud and no access token: the CLI installs the provider and reads only its schema.
+# These tests need no Pulumi Cloud and no access token.
 
 mock_provider "pulumicloud" {
   mock_resource "pulumicloud_agent_pool" {
@@ -22,40 +22,62 @@ run "with_token" {
   }
 
   assert {
-    condition     = length(pulumicloud_default_agent_pool.this) == 0
-    error_message = "By default the agent pool is not the organization's default."
+    condition     = length(pulumicloud_organization_default_agent_pool.this) == 0
+    error_message = "The agent pool must not be the default."
+  }
+
+  assert {
+    condition     = length(pulumicloud_agent_pool_readiness.this) == 0
+    error_message = "Without min_runners there is nothing to wait for."
   }
 }
 
 run "with_id_token" {
+  command = plan
+
   variables {
     oidc_token_file = "/var/run/secrets/pulumi/token"
     deploy_target   = "kubernetes"
   }
 
   assert {
-    condition = yamldecode(output.runner_config) == {
-      oidc_token_file   = "/var/run/secrets/pulumi/token"
-      organization_name = "acme"
-      runner_pool_id    = "9f1c2d7e-4b5a-4c3d-8e6f-0a1b2c3d4e5f"
-      deploy_target     = "kubernetes"
-    }
-    error_message = "Runners with an ID token must not receive a token."
+    condition     = !pulumicloud_agent_pool.this.store_token
+    error_message = "The state must not contain a token that no runner needs."
   }
 }
 
-run "default_pool" {
+run "stacks_and_default" {
   variables {
-    is_default = true
+    is_default  = true
+    min_runners = 2
+    stacks = [
+      { project = "shop", stack = "production" },
+      { project = "shop", stack = "staging" },
+    ]
   }
 
   assert {
-    condition     = pulumicloud_default_agent_pool.this[0].agent_pool_id == output.id
-    error_message = "The default must be the agent pool of the module."
+    condition     = pulumicloud_agent_pool_readiness.this[0].min_runners == 2
+    error_message = "The stacks must wait for two runners."
+  }
+
+  assert {
+    condition     = pulumicloud_stack_agent_pool.this["shop/production"].agent_pool_id == output.id
+    error_message = "The stack must use the agent pool."
+  }
+
+  assert {
+    condition     = length(pulumicloud_stack_agent_pool.this) == 2
+    error_message = "Both stacks must be assigned."
+  }
+
+  assert {
+    condition     = pulumicloud_organization_default_agent_pool.this[0].agent_pool_id == output.id
+    error_message = "The agent pool must be the default."
   }
 }
 
-run "unknown_target" {
+run "unknown_deploy_target" {
   command = plan
 
   variables {

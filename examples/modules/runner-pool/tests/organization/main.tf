@@ -1,4 +1,4 @@
-# Reads the organization without the module under test.
+# Reads the organization independently of the module under test.
 terraform {
   required_providers {
     pulumicloud = {
@@ -20,7 +20,7 @@ data "pulumicloud_agent_pools" "all" {
   name_regex   = "^${var.name_prefix}"
 }
 
-output "has_only_this_pool" {
+output "has_only_this_agent_pool" {
   value = data.pulumicloud_agent_pools.all.ids == tolist([var.agent_pool_id])
 }
 

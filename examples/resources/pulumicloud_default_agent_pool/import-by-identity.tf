@@ -1,6 +1,0 @@
-import {
-  to = pulumicloud_default_agent_pool.example
-  identity = {
-    organization = "acme"
-  }
-}

@@ -1,4 +1,0 @@
-import {
-  to = pulumicloud_default_agent_pool.example
-  id = "acme"
-}

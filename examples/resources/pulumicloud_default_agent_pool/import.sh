@@ -1,2 +1,0 @@
-# The organization's name
-terraform import pulumicloud_default_agent_pool.example acme

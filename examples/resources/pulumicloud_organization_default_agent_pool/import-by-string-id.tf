@@ -1,0 +1,4 @@
+import {
+  to = pulumicloud_organization_default_agent_pool.example
+  id = "acme"
+}

@@ -1,0 +1,2 @@
+# Name of the organization
+terraform import pulumicloud_organization_default_agent_pool.example acme

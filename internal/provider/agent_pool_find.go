@@ -1,0 +1,120 @@
+package provider
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/agext/levenshtein"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
+)
+
+const (
+	maxSuggestions = 5
+	// minSimilarity is the similarity from which a name is suggested, between 0 and 1.
+	minSimilarity = 0.6
+)
+
+// findByName returns the agent pool with the name.
+func (d *providerData) findByName(
+	ctx context.Context, organization, name string,
+) (pulumiapi.AgentPool, diag.Diagnostics) {
+	op := readOperation(organization, fmt.Sprintf("find agent pool %q", name))
+	list, err := d.client.AgentPools(ctx, organization)
+	if err == nil && len(list.ByName(name)) == 0 {
+		list, err = d.client.RefreshAgentPools(ctx, organization)
+	}
+	if err != nil {
+		return pulumiapi.AgentPool{}, diag.Diagnostics{d.errorDiagnostic(op, err)}
+	}
+	switch found := list.ByName(name); len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return pulumiapi.AgentPool{}, diag.Diagnostics{diag.NewErrorDiagnostic("Agent pool not found",
+			fmt.Sprintf("Organization %q has no agent pool named %q. %s", organization, name, suggestNames(list.Pools, name)))}
+	default:
+		return pulumiapi.AgentPool{}, diag.Diagnostics{diag.NewErrorDiagnostic("Agent pool name is ambiguous",
+			fmt.Sprintf("Organization %q has %d agent pools named %q. Use the ID instead of the name.",
+				organization, len(found), name))}
+	}
+}
+
+// findByID returns the agent pool with the ID as the list shows it or, if the list does not, as far as it is known.
+func (d *providerData) findByID(
+	ctx context.Context, organization, id string,
+) (pulumiapi.AgentPool, diag.Diagnostics) {
+	op := readOperation(organization, "find agent pool "+id)
+	list, err := d.client.AgentPools(ctx, organization)
+	if err != nil {
+		return pulumiapi.AgentPool{}, diag.Diagnostics{d.errorDiagnostic(op, err)}
+	}
+	pool, err := d.client.ReadAgentPool(ctx, organization, id)
+	switch {
+	case isNotFound(err):
+		return pool, diag.Diagnostics{diag.NewErrorDiagnostic("Agent pool not found",
+			fmt.Sprintf("Organization %q has no agent pool with the ID %q. %s", organization, id, suggestNames(list.Pools, id)))}
+	case err != nil:
+		return pool, diag.Diagnostics{d.errorDiagnostic(op, err)}
+	}
+	pool.IsDefault = strings.EqualFold(pool.ID, list.DefaultID)
+	return pool, nil
+}
+
+// selectPools returns the agent pools that match both filters, sorted by name. A null filter matches all.
+func selectPools(pools []pulumiapi.AgentPool, nameRegex, status types.String) ([]pulumiapi.AgentPool, error) {
+	name, err := regexp.Compile(nameRegex.ValueString())
+	if err != nil {
+		return nil, err
+	}
+	var selected []pulumiapi.AgentPool
+	for _, pool := range pools {
+		if name.MatchString(pool.Name) && (status.IsNull() || pool.Status == status.ValueString()) {
+			selected = append(selected, pool)
+		}
+	}
+	slices.SortFunc(selected, func(a, b pulumiapi.AgentPool) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
+	return selected, nil
+}
+
+// suggestNames returns a sentence with the agent pools whose name or ID is similar.
+func suggestNames(pools []pulumiapi.AgentPool, wanted string) string {
+	if len(pools) == 0 {
+		return "It has no agent pools."
+	}
+	type candidate struct {
+		pool       pulumiapi.AgentPool
+		similarity float64
+	}
+	wanted = strings.ToLower(wanted)
+	var candidates []candidate
+	for _, pool := range pools {
+		name := strings.ToLower(pool.Name)
+		similarity := max(levenshtein.Similarity(wanted, name, nil), levenshtein.Similarity(wanted, pool.ID, nil))
+		if strings.Contains(name, wanted) || strings.Contains(wanted, name) {
+			similarity = max(similarity, minSimilarity)
+		}
+		if similarity >= minSimilarity {
+			candidates = append(candidates, candidate{pool, similarity})
+		}
+	}
+	if len(candidates) == 0 {
+		return fmt.Sprintf("None of its %d agent pools has a similar name.", len(pools))
+	}
+	slices.SortFunc(candidates, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(b.similarity, a.similarity), strings.Compare(a.pool.Name, b.pool.Name))
+	})
+	var names []string
+	for _, c := range candidates[:min(len(candidates), maxSuggestions)] {
+		names = append(names, fmt.Sprintf("%q (%s)", c.pool.Name, c.pool.ID))
+	}
+	return "Similar agent pools: " + strings.Join(names, ", ") + "."
+}

@@ -1,0 +1,180 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
+	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/int64default"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/mapplanmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
+)
+
+const defaultReadinessTimeout = 10 * time.Minute
+
+// agentPoolReadinessResource waits in Create. It exists only in the state.
+type agentPoolReadinessResource struct{ dataReceiver }
+
+type agentPoolReadinessModel struct {
+	Organization types.String   `tfsdk:"organization"`
+	AgentPoolID  types.String   `tfsdk:"agent_pool_id"`
+	MinRunners   types.Int64    `tfsdk:"min_runners"`
+	Triggers     types.Map      `tfsdk:"triggers"`
+	Timeouts     timeouts.Value `tfsdk:"timeouts"`
+}
+
+func (m agentPoolReadinessModel) identity() agentPoolIdentity {
+	return agentPoolIdentity{Organization: m.Organization, ID: m.AgentPoolID}
+}
+
+var (
+	_ resource.ResourceWithConfigure  = &agentPoolReadinessResource{}
+	_ resource.ResourceWithIdentity   = &agentPoolReadinessResource{}
+	_ resource.ResourceWithModifyPlan = &agentPoolReadinessResource{}
+)
+
+func newAgentPoolReadinessResource() resource.Resource { return &agentPoolReadinessResource{} }
+
+// Metadata implements [resource.Resource].
+func (r *agentPoolReadinessResource) Metadata(
+	_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse,
+) {
+	resp.TypeName = req.ProviderTypeName + "_agent_pool_readiness"
+}
+
+// Schema implements [resource.Resource].
+func (r *agentPoolReadinessResource) Schema(
+	ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse,
+) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "Waits until runners of an agent pool are online. Let resources that move work to the agent pool use " +
+			"its `agent_pool_id`, so that they are changed only afterwards. It waits when it is created or replaced, reads nothing " +
+			"when it is refreshed, and deletes nothing.",
+		Attributes: map[string]schema.Attribute{
+			"organization": organizationResourceAttribute(),
+			"agent_pool_id": schema.StringAttribute{
+				MarkdownDescription: "ID of the agent pool. Changing this forces a new resource.",
+				Required:            true,
+				Validators:          []validator.String{validPoolID()},
+				PlanModifiers:       []planmodifier.String{ignoreCase{}, stringplanmodifier.RequiresReplace()},
+			},
+			"min_runners": schema.Int64Attribute{
+				MarkdownDescription: "Minimum number of runners that must be online. Defaults to `1`. A change applies the next time " +
+					"that this resource is created.",
+				Optional:   true,
+				Computed:   true,
+				Default:    int64default.StaticInt64(1),
+				Validators: []validator.Int64{int64validator.Between(1, 1000)},
+			},
+			"triggers": schema.MapAttribute{
+				MarkdownDescription: "Arbitrary key-value pairs that, when changed, replace this resource and so wait again.",
+				ElementType:         types.StringType,
+				Optional:            true,
+				PlanModifiers:       []planmodifier.Map{mapplanmodifier.RequiresReplace()},
+			},
+			"timeouts": timeouts.Attributes(ctx, timeouts.Opts{
+				Create:            true,
+				CreateDescription: "Maximum time to wait, as a duration such as `5m`. Defaults to `10m`.",
+			}),
+		},
+	}
+}
+
+// IdentitySchema implements [resource.ResourceWithIdentity].
+func (r *agentPoolReadinessResource) IdentitySchema(
+	_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse,
+) {
+	resp.IdentitySchema = identityschema.Schema{
+		Attributes: map[string]identityschema.Attribute{
+			"organization": identityschema.StringAttribute{Description: "Name of the organization.", OptionalForImport: true},
+			"id":           identityschema.StringAttribute{Description: "ID of the agent pool.", RequiredForImport: true},
+		},
+	}
+}
+
+// ModifyPlan implements [resource.ResourceWithModifyPlan].
+func (r *agentPoolReadinessResource) ModifyPlan(
+	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
+) {
+	r.data.planOrganization(ctx, req, resp)
+	resp.Diagnostics.Append(r.data.checkPlannedPool(ctx, resp.Plan)...)
+}
+
+// Create implements [resource.Resource].
+func (r *agentPoolReadinessResource) Create(
+	ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse,
+) {
+	var plan agentPoolReadinessModel
+	resp.Diagnostics.Append(r.data.decode(ctx, req.Plan, &plan)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	defer r.data.appendWarnings(&resp.Diagnostics)
+	timeout, diags := plan.Timeouts.Create(ctx, defaultReadinessTimeout)
+	resp.Diagnostics.Append(diags...)
+	organization, diags := r.data.resolveOrganization(ctx, plan.Organization)
+	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	plan.Organization = types.StringValue(organization)
+	id, required := plan.AgentPoolID.ValueString(), int(plan.MinRunners.ValueInt64())
+	if err := r.data.client.AwaitRunners(ctx, organization, id, required, timeout); err != nil {
+		resp.Diagnostics.Append(r.readinessDiagnostic(organization, id, err))
+		return
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
+	resp.Diagnostics.Append(resp.Identity.Set(ctx, plan.identity())...)
+}
+
+func (r *agentPoolReadinessResource) readinessDiagnostic(organization, id string, err error) diag.Diagnostic {
+	var notReady *pulumiapi.RunnersNotReadyError
+	if !errors.As(err, &notReady) {
+		return r.data.errorDiagnostic(readOperation(organization, "wait for runners of agent pool "+id), err)
+	}
+	lines := []string{fmt.Sprintf("%d of %d runners online in agent pool %s of organization %q after %s. Check that the runners "+
+		"start and have the token of this agent pool, or set a longer timeouts.create.",
+		len(notReady.Online()), notReady.Required, id, organization, notReady.Timeout)}
+	for _, agent := range notReady.Agents {
+		seen := "never seen"
+		if !agent.LastSeenAt.IsZero() {
+			seen = "last seen " + agent.LastSeenAt.Format(time.RFC3339)
+		}
+		lines = append(lines, fmt.Sprintf("- %q, process %q: %q, %s", agent.Hostname, agent.PID, agent.Status, seen))
+	}
+	return diag.NewErrorDiagnostic("Runners not online", strings.Join(lines, "\n"))
+}
+
+// Read implements [resource.Resource]. Nothing is read: runners that go offline later do not undo the wait.
+func (r *agentPoolReadinessResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	var state agentPoolReadinessModel
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	resp.Diagnostics.Append(resp.Identity.Set(ctx, state.identity())...)
+}
+
+// Update implements [resource.Resource].
+func (r *agentPoolReadinessResource) Update(
+	ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse,
+) {
+	var plan agentPoolReadinessModel
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	resp.Diagnostics.Append(resp.Identity.Set(ctx, plan.identity())...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
+}
+
+// Delete implements [resource.Resource].
+func (r *agentPoolReadinessResource) Delete(context.Context, resource.DeleteRequest, *resource.DeleteResponse) {
+}

@@ -1,0 +1,106 @@
+package provider
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/credentials"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
+)
+
+func TestErrorDiagnostic(t *testing.T) {
+	t.Parallel()
+	const source = "https://pulumi.example.com (from api_url)"
+	status := func(code int, details ...pulumiapi.ErrorDetail) *pulumiapi.APIError {
+		return &pulumiapi.APIError{
+			Endpoint:   pulumiapi.Endpoint{Method: http.MethodGet, Path: "/api/orgs/acme/agent-pools"},
+			StatusCode: code, IsAPIResponse: true, Message: "no", DocumentationURL: "https://www.pulumi.com/docs",
+			Details: details, RequestID: "request-1", Attempts: 3,
+		}
+	}
+	wait := status(http.StatusTooManyRequests)
+	wait.RetryAfter = time.Hour
+	timeout := &pulumiapi.TransportError{Attempts: 3, Timeout: time.Minute, Err: context.DeadlineExceeded}
+	refused := &pulumiapi.TransportError{Attempts: 3, Err: errors.New("connection refused")}
+	for name, test := range map[string]struct {
+		err     error
+		summary string
+		texts   []string
+	}{
+		"401": {status(401), "Access token rejected", []string{source, "from PULUMI_ACCESS_TOKEN", "Set a valid token"}},
+		"401 for SSO": {
+			status(401, pulumiapi.ErrorDetail{Attribute: "acme", Type: "saml_login_required"}), "SSO login required",
+			[]string{`Organization "acme"`, "through SSO again"},
+		},
+		"edition": {
+			&pulumiapi.FeatureNotAvailableError{Organization: "acme", Err: status(403)}, "Agent pools not available",
+			[]string{`edition of organization "acme"`, "Enterprise", "Cause: GET"},
+		},
+		"402": {status(402), "Feature not available", []string{`organization "acme"`, "Upgrade"}},
+		"403": {status(403), "Permission denied", []string{"agent_pool:create permission", `organization "acme"`, "administrator"}},
+		"407": {status(407), "Proxy authentication required", []string{"HTTPS_PROXY"}},
+		"422": {
+			status(422, pulumiapi.ErrorDetail{Resource: "AgentPool", Attribute: "name", Message: "too long"}), "Request rejected",
+			[]string{
+				"Cause: GET /api/orgs/acme/agent-pools: 422 Unprocessable Entity: no (request ID request-1)",
+				"- AgentPool: name: too long", "See https://www.pulumi.com/docs",
+			},
+		},
+		"429":             {status(429), "Rate limit exceeded", []string{"after 3 attempts", "-parallelism"}},
+		"429 with a wait": {wait, "Rate limit exceeded", []string{"1h0m0s"}},
+		"500":             {status(500), "Pulumi Cloud server error", []string{"after 3 attempts", "status.pulumi.com"}},
+		"redirect": {
+			&pulumiapi.APIError{StatusCode: 302, Location: "https://login.example.com"}, "Response not from Pulumi Cloud",
+			[]string{source, "redirects to https://login.example.com", "does not send the access token"},
+		},
+		"proxy": {
+			&pulumiapi.APIError{StatusCode: 404, ContentType: "text/html"}, "Response not from Pulumi Cloud",
+			[]string{source, "proxy", "text/html"},
+		},
+		"invalid body": {
+			&pulumiapi.ResponseError{Field: "id", Reason: "is missing"}, "Unexpected response from Pulumi Cloud",
+			[]string{source, `field "id" is missing`},
+		},
+		// The response says more than that there is no agent pool.
+		"not found": {
+			&pulumiapi.AgentPoolNotFoundError{Organization: "acme", ID: "id-1", Err: status(404)}, "Agent pool not found",
+			[]string{"id-1", "Run a new plan", "request-1"},
+		},
+		"unreachable": {refused, "Pulumi Cloud is unreachable", []string{source, "HTTPS_PROXY", "connection refused"}},
+		"canceled token exchange": {
+			&pulumiapi.AuthenticationError{Err: &pulumiapi.IDTokenError{Err: &credentials.SettingsError{Err: context.Canceled}}},
+			"Request canceled",
+			[]string{"interrupted"},
+		},
+		"timeout": {timeout, "Request timed out", []string{"within 1m0s in any of 3 attempts", "request_timeout"}},
+		"certificate": {
+			&pulumiapi.TransportError{Err: &tls.CertificateVerificationError{Err: errors.New("expired")}}, "Invalid certificate",
+			[]string{source, "clock", "expired"},
+		},
+		"other": {errors.New("unexpected"), "Pulumi Cloud request failed", []string{"Cause: unexpected"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := &providerData{credentials: credentials.Credentials{
+				BaseURL: &url.URL{Scheme: "https", Host: "pulumi.example.com"}, BaseURLSource: "api_url",
+				AccessTokenSource: "PULUMI_ACCESS_TOKEN",
+			}}
+			op := operation{action: "create agent pool", organization: "acme", permission: "agent_pool:create"}
+			diagnostic := d.errorDiagnostic(op, test.err)
+			if diagnostic.Summary() != test.summary {
+				t.Errorf("summary %q, want %q", diagnostic.Summary(), test.summary)
+			}
+			for _, text := range append(test.texts, "Could not create agent pool.") {
+				if !strings.Contains(diagnostic.Detail(), text) {
+					t.Errorf("%q is missing in:\n%s", text, diagnostic.Detail())
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,214 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+)
+
+// organizationDefaultAgentPoolResource is a setting of an organization, which exists once.
+type organizationDefaultAgentPoolResource struct{ dataReceiver }
+
+type defaultAgentPoolModel struct {
+	Organization types.String `tfsdk:"organization"`
+	AgentPoolID  types.String `tfsdk:"agent_pool_id"`
+}
+
+// String returns the setting as diagnostics name it.
+func (m defaultAgentPoolModel) String() string {
+	return fmt.Sprintf("default agent pool of organization %q", m.Organization.ValueString())
+}
+
+// operation is a write for diagnostics.
+func (m defaultAgentPoolModel) operation() operation {
+	return operation{
+		action: "set the " + m.String(), organization: m.Organization.ValueString(), permission: "organization:update",
+	}
+}
+
+// defaultAgentPoolIdentity has no agent pool ID, because that changes in place.
+type defaultAgentPoolIdentity struct {
+	Organization types.String `tfsdk:"organization"`
+}
+
+var (
+	_ resource.ResourceWithConfigure   = &organizationDefaultAgentPoolResource{}
+	_ resource.ResourceWithIdentity    = &organizationDefaultAgentPoolResource{}
+	_ resource.ResourceWithImportState = &organizationDefaultAgentPoolResource{}
+	_ resource.ResourceWithModifyPlan  = &organizationDefaultAgentPoolResource{}
+)
+
+func newOrganizationDefaultAgentPoolResource() resource.Resource {
+	return &organizationDefaultAgentPoolResource{}
+}
+
+// Metadata implements [resource.Resource].
+func (r *organizationDefaultAgentPoolResource) Metadata(
+	_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse,
+) {
+	resp.TypeName = req.ProviderTypeName + "_organization_default_agent_pool"
+}
+
+// Schema implements [resource.Resource].
+func (r *organizationDefaultAgentPoolResource) Schema(
+	_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse,
+) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "Manages the default agent pool of an organization. Stacks whose deployment settings do not select an " +
+			"agent pool use it, and so do Discovery scans and policy evaluations. An organization has one default agent pool, so " +
+			"manage it in one place. Destroying this resource makes the Pulumi-hosted pool the default again, unless a different " +
+			"agent pool is the default by then.",
+		Attributes: map[string]schema.Attribute{
+			"organization": organizationResourceAttribute(),
+			"agent_pool_id": schema.StringAttribute{
+				MarkdownDescription: "ID of the agent pool, which must belong to the organization.",
+				Required:            true,
+				Validators:          []validator.String{validPoolID()},
+				PlanModifiers:       []planmodifier.String{ignoreCase{}},
+			},
+		},
+	}
+}
+
+// IdentitySchema implements [resource.ResourceWithIdentity].
+func (r *organizationDefaultAgentPoolResource) IdentitySchema(
+	_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse,
+) {
+	resp.IdentitySchema = identityschema.Schema{
+		Attributes: map[string]identityschema.Attribute{
+			"organization": identityschema.StringAttribute{
+				Description:       "Name of the organization.",
+				RequiredForImport: true,
+			},
+		},
+	}
+}
+
+// ModifyPlan implements [resource.ResourceWithModifyPlan].
+func (r *organizationDefaultAgentPoolResource) ModifyPlan(
+	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
+) {
+	r.data.planOrganization(ctx, req, resp)
+	resp.Diagnostics.Append(r.data.checkPlannedPool(ctx, resp.Plan)...)
+}
+
+// Create implements [resource.Resource].
+func (r *organizationDefaultAgentPoolResource) Create(
+	ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse,
+) {
+	resp.Diagnostics.Append(r.set(ctx, req.Plan, &resp.State, resp.Identity)...)
+}
+
+// set sets the default agent pool and the state. Terraform requires the identity even after an error.
+func (r *organizationDefaultAgentPoolResource) set(
+	ctx context.Context, plan tfsdk.Plan, state *tfsdk.State, identity *tfsdk.ResourceIdentity,
+) (diags diag.Diagnostics) {
+	var model defaultAgentPoolModel
+	diags.Append(r.data.decode(ctx, plan, &model)...)
+	if diags.HasError() {
+		return diags
+	}
+	defer r.data.beginWrite(&diags)()
+	organization, more := r.data.resolveOrganization(ctx, model.Organization)
+	diags.Append(more...)
+	if diags.HasError() {
+		return diags
+	}
+	model.Organization = types.StringValue(organization)
+	diags.Append(identity.Set(ctx, defaultAgentPoolIdentity{model.Organization})...)
+	id := model.AgentPoolID.ValueString()
+	if !isPoolID(id) { // The value was unknown during plan.
+		return append(diags, invalidPoolID(path.Root("agent_pool_id"), id))
+	}
+	if err := r.data.client.SetDefaultAgentPool(ctx, organization, id); err != nil {
+		return append(diags, r.data.errorDiagnostic(model.operation(), err))
+	}
+	return append(diags, state.Set(ctx, model)...)
+}
+
+// Read implements [resource.Resource].
+func (r *organizationDefaultAgentPoolResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	var state defaultAgentPoolModel
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	resp.Diagnostics.Append(resp.Identity.Set(ctx, defaultAgentPoolIdentity{state.Organization})...)
+	resp.Diagnostics.Append(r.data.skipRefresh(state)...)
+	if resp.Diagnostics.HasError() || r.data.client == nil {
+		return
+	}
+	defer r.data.appendWarnings(&resp.Diagnostics)
+	organization := state.Organization.ValueString()
+	list, err := r.data.client.AgentPools(ctx, organization)
+	if err != nil {
+		resp.Diagnostics.Append(r.data.errorDiagnostic(readOperation(organization, "read the default agent pool"), err))
+		return
+	}
+	if list.DefaultID == "" {
+		resp.State.RemoveResource(ctx)
+		return
+	}
+	if !strings.EqualFold(state.AgentPoolID.ValueString(), list.DefaultID) {
+		state.AgentPoolID = types.StringValue(list.DefaultID)
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
+}
+
+// Update implements [resource.Resource].
+func (r *organizationDefaultAgentPoolResource) Update(
+	ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse,
+) {
+	resp.Diagnostics.Append(r.set(ctx, req.Plan, &resp.State, resp.Identity)...)
+}
+
+// Delete implements [resource.Resource].
+func (r *organizationDefaultAgentPoolResource) Delete(
+	ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse,
+) {
+	var state defaultAgentPoolModel
+	resp.Diagnostics.Append(r.data.decode(ctx, req.State, &state)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	defer r.data.beginWrite(&resp.Diagnostics)()
+	err := r.data.client.ClearDefaultAgentPool(ctx, state.Organization.ValueString(), state.AgentPoolID.ValueString())
+	if err != nil {
+		resp.Diagnostics.Append(r.data.errorDiagnostic(state.operation(), err))
+	}
+}
+
+// ImportState implements [resource.ResourceWithImportState]. The import ID is the name of the organization.
+func (r *organizationDefaultAgentPoolResource) ImportState(
+	ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse,
+) {
+	if problem := r.data.notConfigured(); problem != nil {
+		resp.Diagnostics.Append(problem)
+		return
+	}
+	resource.ImportStatePassthroughWithIdentity(ctx, organizationPath, organizationPath, req, resp)
+	var organization types.String
+	resp.Diagnostics.Append(resp.State.GetAttribute(ctx, organizationPath, &organization)...)
+	var validated validator.StringResponse
+	validPathName().ValidateString(ctx, validator.StringRequest{
+		Path: organizationPath, ConfigValue: types.StringValue(organization.ValueString()),
+	}, &validated)
+	resp.Diagnostics.Append(validated.Diagnostics...)
+}
+
+// validPoolID rejects what is not an agent pool ID, such as a name.
+func validPoolID() validator.String {
+	return stringValidator{"must be an agent pool ID", func(at path.Path, value string) diag.Diagnostic {
+		if !isPoolID(value) {
+			return invalidPoolID(at, value)
+		}
+		return nil
+	}}
+}

@@ -1,0 +1,108 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
+)
+
+// beginWrite marks the begin of a write, after which plans in this process no longer read the list: an apply plans each
+// resource again. The returned function appends warnings and must be deferred.
+func (d *providerData) beginWrite(diags *diag.Diagnostics) func() {
+	d.wroteLock.Lock()
+	d.wrote = true
+	d.wroteLock.Unlock()
+	return func() { d.appendWarnings(diags) }
+}
+
+// planList returns the list of agent pools for checks during plan, or nil if there is none. Only rejected credentials are
+// an error, with which the apply would fail for certain. Any other error may be gone by then.
+func (d *providerData) planList(ctx context.Context, organization string) (*pulumiapi.AgentPoolList, diag.Diagnostics) {
+	if d == nil || d.client == nil || organization == "" {
+		return nil, nil
+	}
+	// A write that began now would make concurrent plans read the list once more.
+	d.wroteLock.RLock()
+	defer d.wroteLock.RUnlock()
+	if d.wrote {
+		return nil, nil
+	}
+	list, err := d.client.AgentPools(ctx, organization)
+	if isRejected(err) {
+		return nil, diag.Diagnostics{d.errorDiagnostic(readOperation(organization, "list the agent pools"), err)}
+	}
+	return list, nil
+}
+
+// isRejected reports whether err is a rejected access token, a rejected ID token, or a missing ID token.
+func isRejected(err error) bool {
+	if authentication, ok := errors.AsType[*pulumiapi.AuthenticationError](err); ok {
+		err = authentication.Err
+	}
+	var api *pulumiapi.APIError
+	var refused *pulumiapi.ExchangeRefusedError
+	var missing *pulumiapi.IDTokenError
+	return errors.As(err, &refused) || errors.As(err, &missing) ||
+		errors.As(err, &api) && api.IsAPIResponse && api.StatusCode == http.StatusUnauthorized
+}
+
+// checkPlannedName returns a warning if a different agent pool has the name of a planned one. stateID is the ID of an
+// agent pool to rename, empty for a create.
+func (d *providerData) checkPlannedName(ctx context.Context, organization, name, stateID string) diag.Diagnostics {
+	if name == "" {
+		return nil
+	}
+	list, diags := d.planList(ctx, organization)
+	if list == nil {
+		return diags
+	}
+	for _, pool := range list.ByName(name) {
+		// A replacement is planned as a create, and deletes or renames the agent pool with this name itself.
+		if _, managed := d.managed.Load(strings.ToLower(pool.ID)); managed && stateID == "" || strings.EqualFold(pool.ID, stateID) {
+			continue
+		}
+		diags.AddAttributeWarning(path.Root("name"), "Agent pool name is already in use",
+			fmt.Sprintf("Organization %q already has an agent pool named %q, with the ID %s. The apply fails unless it renames or "+
+				"deletes that agent pool first. To manage that agent pool instead, import it:\n\n"+
+				"  import {\n    to = pulumicloud_agent_pool.ADDRESS\n    id = \"%[1]s/%[3]s\"\n  }",
+				organization, name, pool.ID))
+	}
+	return diags
+}
+
+// checkPlannedPool returns an error if the organization does not have the planned agent_pool_id.
+func (d *providerData) checkPlannedPool(ctx context.Context, plan tfsdk.Plan) diag.Diagnostics {
+	if plan.Raw.IsNull() || d == nil {
+		return nil
+	}
+	attribute := path.Root("agent_pool_id")
+	var organization, id types.String
+	diags := plan.GetAttribute(ctx, organizationPath, &organization)
+	diags.Append(plan.GetAttribute(ctx, attribute, &id)...)
+	if diags.HasError() || id.ValueString() == "" {
+		return diags
+	}
+	list, diags := d.planList(ctx, organization.ValueString())
+	if list == nil {
+		return diags
+	}
+	if _, found := list.ByID(id.ValueString()); found {
+		return diags
+	}
+	_, err := d.client.ReadAgentPool(ctx, organization.ValueString(), id.ValueString())
+	if isNotFound(err) {
+		diags.AddAttributeError(attribute, "Agent pool not found",
+			fmt.Sprintf("Organization %q has no agent pool with the ID %q. %s", organization.ValueString(), id.ValueString(),
+				suggestNames(list.Pools, id.ValueString())))
+	}
+	return diags
+}

@@ -1,0 +1,142 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/credentials"
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
+)
+
+// providerData is what Configure passes to resources and data sources.
+type providerData struct {
+	// client is nil if the configuration is unknown or has no access token.
+	client *pulumiapi.Client
+	// unknown are the provider arguments whose values are not known yet.
+	unknown []string
+	// missingToken is the error for a configuration without an access token.
+	missingToken *credentials.SettingsError
+
+	// credentials say where the URL and the access token were found, for diagnostics.
+	credentials credentials.Credentials
+	now         func() time.Time
+
+	// configuredOrganization is the organization argument of the provider block, empty if it is not set.
+	configuredOrganization string
+	organizationUnknown    bool
+	defaultOrganization    defaultOrganization
+
+	// wrote reports whether this process has begun a write. Plans that read the list hold the lock.
+	wrote     bool
+	wroteLock sync.RWMutex
+	// managed has the IDs, in lowercase, of the agent pools in the state, as far as they were refreshed or planned.
+	managed sync.Map
+}
+
+// defaultOrganization is the default organization from the environment or the Pulumi CLI's files, and its source. Both
+// are empty if there is none.
+type defaultOrganization struct {
+	name, source string
+	err          error
+}
+
+// dataReceiver receives the provider data in Configure. It is embedded in resources.
+type dataReceiver struct{ data *providerData }
+
+// Configure implements [resource.ResourceWithConfigure].
+func (r *dataReceiver) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+	r.data, resp.Diagnostics = providerDataFrom(req.ProviderData)
+}
+
+// dataSourceDataReceiver is dataReceiver for data sources.
+type dataSourceDataReceiver struct{ data *providerData }
+
+// Configure implements [datasource.DataSourceWithConfigure].
+func (d *dataSourceDataReceiver) Configure(
+	_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse,
+) {
+	d.data, resp.Diagnostics = providerDataFrom(req.ProviderData)
+}
+
+// providerDataFrom returns nil before the provider is configured.
+func providerDataFrom(value any) (*providerData, diag.Diagnostics) {
+	data, ok := value.(*providerData)
+	if value != nil && !ok {
+		return nil, diag.Diagnostics{diag.NewErrorDiagnostic("Unexpected provider data",
+			fmt.Sprintf("Expected *providerData, got %T. This is a bug in the provider. Please report it.", value))}
+	}
+	return data, nil
+}
+
+// notConfigured returns an error if no requests can be made, and nil otherwise.
+func (d *providerData) notConfigured() diag.Diagnostic {
+	switch {
+	case d == nil:
+		return diag.NewErrorDiagnostic("Provider not configured",
+			"The provider has not been configured. This is a bug in Terraform or in the provider. Please report it.")
+	case d.missingToken != nil:
+		return settingsDiagnostic(d.missingToken)
+	case d.client == nil:
+		return diag.NewErrorDiagnostic("Provider configuration is not known yet",
+			fmt.Sprintf("The provider argument %s depends on values that are known only after apply. Apply the resources that it "+
+				"depends on first, for example with -target, or set a value that is known during plan.",
+				strings.Join(d.unknown, ", ")))
+	}
+	return nil
+}
+
+// isUnknown reports whether a later run of the same command may have a complete configuration.
+func (d *providerData) isUnknown() bool { return d != nil && len(d.unknown) > 0 }
+
+// getter is a configuration, a plan or a state.
+type getter interface {
+	Get(ctx context.Context, target any) diag.Diagnostics
+}
+
+// decode reads a configuration, plan or state into a model, and returns an error if no requests can be made.
+func (d *providerData) decode(ctx context.Context, from getter, model any) diag.Diagnostics {
+	diags := from.Get(ctx, model)
+	if problem := d.notConfigured(); problem != nil {
+		diags.Append(problem)
+	}
+	return diags
+}
+
+// appendWarnings appends the warnings that Pulumi Cloud sent. Methods that make requests defer it.
+func (d *providerData) appendWarnings(diags *diag.Diagnostics) {
+	if d == nil || d.client == nil {
+		return
+	}
+	for _, text := range d.client.Warnings() {
+		diags.AddWarning("Warning from Pulumi Cloud", text)
+	}
+}
+
+// isNotFound reports whether Pulumi Cloud itself says that an agent pool or a stack does not exist.
+func isNotFound(err error) bool {
+	var pool *pulumiapi.AgentPoolNotFoundError
+	var stack *pulumiapi.StackNotFoundError
+	return errors.As(err, &pool) || errors.As(err, &stack)
+}
+
+// skipRefresh returns a warning if the configuration is not known yet, and an error if it is invalid. Without
+// diagnostics the object can be read.
+func (d *providerData) skipRefresh(object fmt.Stringer) diag.Diagnostics {
+	problem := d.notConfigured()
+	switch {
+	case problem == nil:
+		return nil
+	case d.isUnknown():
+		return diag.Diagnostics{diag.NewWarningDiagnostic(problem.Summary(),
+			fmt.Sprintf("The %s was not refreshed. %s", object, problem.Detail()))}
+	}
+	return diag.Diagnostics{problem}
+}

@@ -1,0 +1,248 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
+)
+
+// stackAgentPoolResource is one field of the deployment settings of a stack.
+type stackAgentPoolResource struct{ dataReceiver }
+
+type stackAgentPoolModel struct {
+	Organization types.String `tfsdk:"organization"`
+	Project      types.String `tfsdk:"project"`
+	Stack        types.String `tfsdk:"stack"`
+	AgentPoolID  types.String `tfsdk:"agent_pool_id"`
+}
+
+type stackAgentPoolIdentity struct {
+	Organization types.String `tfsdk:"organization"`
+	Project      types.String `tfsdk:"project"`
+	Stack        types.String `tfsdk:"stack"`
+}
+
+func (m stackAgentPoolModel) identity() stackAgentPoolIdentity {
+	return stackAgentPoolIdentity{m.Organization, m.Project, m.Stack}
+}
+
+func (m stackAgentPoolModel) stack() pulumiapi.Stack {
+	return pulumiapi.Stack{
+		Organization: m.Organization.ValueString(), Project: m.Project.ValueString(), Name: m.Stack.ValueString(),
+	}
+}
+
+// operation is a write for diagnostics.
+func (m stackAgentPoolModel) operation() operation {
+	return operation{
+		action: "set the " + m.String(), organization: m.Organization.ValueString(), permission: "stack_deployment_settings:write",
+	}
+}
+
+// String returns the assignment as diagnostics name it.
+func (m stackAgentPoolModel) String() string { return fmt.Sprintf("agent pool of stack %q", m.stack()) }
+
+var (
+	_ resource.ResourceWithConfigure   = &stackAgentPoolResource{}
+	_ resource.ResourceWithIdentity    = &stackAgentPoolResource{}
+	_ resource.ResourceWithImportState = &stackAgentPoolResource{}
+	_ resource.ResourceWithModifyPlan  = &stackAgentPoolResource{}
+)
+
+func newStackAgentPoolResource() resource.Resource { return &stackAgentPoolResource{} }
+
+// Metadata implements [resource.Resource].
+func (r *stackAgentPoolResource) Metadata(
+	_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse,
+) {
+	resp.TypeName = req.ProviderTypeName + "_stack_agent_pool"
+}
+
+// Schema implements [resource.Resource].
+func (r *stackAgentPoolResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+	replace := []planmodifier.String{stringplanmodifier.RequiresReplace()}
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "Assigns a stack to an agent pool, whose runners then execute its deployments. It manages only the " +
+			"agent pool in the deployment settings of the stack, and leaves all other settings as they are. Destroying this resource " +
+			"removes the agent pool from the settings, unless they select a different one by then.",
+		Attributes: map[string]schema.Attribute{
+			"organization": organizationResourceAttribute(),
+			"project": schema.StringAttribute{
+				MarkdownDescription: "Name of the Pulumi project. Changing this forces a new resource.",
+				Required:            true,
+				Validators:          []validator.String{validPathName()},
+				PlanModifiers:       replace,
+			},
+			"stack": schema.StringAttribute{
+				MarkdownDescription: "Name of the stack, without organization and project. Changing this forces a new resource.",
+				Required:            true,
+				Validators:          []validator.String{validPathName()},
+				PlanModifiers:       replace,
+			},
+			"agent_pool_id": schema.StringAttribute{
+				MarkdownDescription: "ID of the agent pool, which must belong to the organization.",
+				Required:            true,
+				Validators:          []validator.String{validPoolID()},
+				PlanModifiers:       []planmodifier.String{ignoreCase{}},
+			},
+		},
+	}
+}
+
+// IdentitySchema implements [resource.ResourceWithIdentity].
+func (r *stackAgentPoolResource) IdentitySchema(
+	_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse,
+) {
+	resp.IdentitySchema = identityschema.Schema{
+		Attributes: map[string]identityschema.Attribute{
+			"organization": identityschema.StringAttribute{
+				Description:       "Name of the organization. Defaults to the provider's organization.",
+				OptionalForImport: true,
+			},
+			"project": identityschema.StringAttribute{Description: "Name of the Pulumi project.", RequiredForImport: true},
+			"stack":   identityschema.StringAttribute{Description: "Name of the stack.", RequiredForImport: true},
+		},
+	}
+}
+
+// ModifyPlan implements [resource.ResourceWithModifyPlan].
+func (r *stackAgentPoolResource) ModifyPlan(
+	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
+) {
+	r.data.planOrganization(ctx, req, resp)
+	resp.Diagnostics.Append(r.data.checkPlannedPool(ctx, resp.Plan)...)
+}
+
+// Create implements [resource.Resource].
+func (r *stackAgentPoolResource) Create(
+	ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse,
+) {
+	resp.Diagnostics.Append(r.set(ctx, req.Plan, &resp.State, resp.Identity)...)
+}
+
+// set assigns the stack and sets the state. Terraform requires the identity even after an error.
+func (r *stackAgentPoolResource) set(
+	ctx context.Context, plan tfsdk.Plan, state *tfsdk.State, identity *tfsdk.ResourceIdentity,
+) (diags diag.Diagnostics) {
+	var model stackAgentPoolModel
+	diags.Append(r.data.decode(ctx, plan, &model)...)
+	if diags.HasError() {
+		return diags
+	}
+	defer r.data.beginWrite(&diags)()
+	organization, more := r.data.resolveOrganization(ctx, model.Organization)
+	diags.Append(more...)
+	if diags.HasError() {
+		return diags
+	}
+	model.Organization = types.StringValue(organization)
+	diags.Append(identity.Set(ctx, model.identity())...)
+	id := model.AgentPoolID.ValueString()
+	if !isPoolID(id) { // The value was unknown during plan.
+		return append(diags, invalidPoolID(path.Root("agent_pool_id"), id))
+	}
+	if err := r.data.client.SetStackAgentPool(ctx, model.stack(), id); err != nil {
+		return append(diags, r.data.errorDiagnostic(model.operation(), err))
+	}
+	return append(diags, state.Set(ctx, model)...)
+}
+
+// Read implements [resource.Resource].
+func (r *stackAgentPoolResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	var state stackAgentPoolModel
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	resp.Diagnostics.Append(resp.Identity.Set(ctx, state.identity())...)
+	resp.Diagnostics.Append(r.data.skipRefresh(state)...)
+	if resp.Diagnostics.HasError() || r.data.client == nil {
+		return
+	}
+	defer r.data.appendWarnings(&resp.Diagnostics)
+	id, err := r.data.client.StackAgentPool(ctx, state.stack())
+	switch {
+	case isNotFound(err):
+		resp.State.RemoveResource(ctx)
+		return
+	case err != nil:
+		resp.Diagnostics.Append(r.data.errorDiagnostic(operation{
+			action:       "read the " + state.String(),
+			organization: state.Organization.ValueString(), permission: "stack_deployment_settings:read",
+		}, err))
+		return
+	case id == "":
+		state.AgentPoolID = types.StringNull()
+	case !strings.EqualFold(id, state.AgentPoolID.ValueString()):
+		state.AgentPoolID = types.StringValue(id)
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
+}
+
+// Update implements [resource.Resource].
+func (r *stackAgentPoolResource) Update(
+	ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse,
+) {
+	resp.Diagnostics.Append(r.set(ctx, req.Plan, &resp.State, resp.Identity)...)
+}
+
+// Delete implements [resource.Resource].
+func (r *stackAgentPoolResource) Delete(
+	ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse,
+) {
+	var state stackAgentPoolModel
+	resp.Diagnostics.Append(r.data.decode(ctx, req.State, &state)...)
+	if resp.Diagnostics.HasError() || state.AgentPoolID.IsNull() {
+		return
+	}
+	defer r.data.beginWrite(&resp.Diagnostics)()
+	if err := r.data.client.ClearStackAgentPool(ctx, state.stack(), state.AgentPoolID.ValueString()); err != nil {
+		resp.Diagnostics.Append(r.data.errorDiagnostic(state.operation(), err))
+	}
+}
+
+// ImportState implements [resource.ResourceWithImportState].
+func (r *stackAgentPoolResource) ImportState(
+	ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse,
+) {
+	if problem := r.data.notConfigured(); problem != nil {
+		resp.Diagnostics.Append(problem)
+		return
+	}
+	defer r.data.appendWarnings(&resp.Diagnostics)
+	var identity stackAgentPoolIdentity
+	if req.ID == "" && req.Identity != nil && !req.Identity.Raw.IsFullyNull() {
+		resp.Diagnostics.Append(req.Identity.Get(ctx, &identity)...)
+	} else if parts := strings.Split(req.ID, "/"); len(parts) == 2 || len(parts) == 3 {
+		if len(parts) == 3 {
+			identity.Organization = types.StringValue(parts[0])
+		}
+		identity.Project, identity.Stack = types.StringValue(parts[len(parts)-2]), types.StringValue(parts[len(parts)-1])
+	}
+	if identity.Project.ValueString() == "" || identity.Stack.ValueString() == "" {
+		resp.Diagnostics.AddError("Invalid import ID", fmt.Sprintf("%q is not an import ID of a stack. Use "+
+			"ORGANIZATION/PROJECT/STACK, or PROJECT/STACK in the provider's default organization.", req.ID))
+		return
+	}
+	organization, diags := r.data.resolveOrganization(ctx, identity.Organization)
+	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	model := stackAgentPoolModel{
+		Organization: types.StringValue(organization), Project: identity.Project, Stack: identity.Stack,
+		AgentPoolID: types.StringNull(),
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
+	resp.Diagnostics.Append(resp.Identity.Set(ctx, model.identity())...)
+}
