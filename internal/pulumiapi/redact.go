@@ -59,7 +59,7 @@ func (r *redactor) add(secrets ...string) {
 	}
 }
 
-// redact replaces all secrets in a text. It returns the text percent-decoded as often as that shows a secret.
+// redact replaces all secrets in a text. It returns the text percent-decoded for as long as that reveals a secret.
 func (r *redactor) redact(text string) string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
