@@ -95,7 +95,7 @@ func (o *operation) run(req *http.Request) error {
 			}
 		}
 		a := o.attempt(req)
-		verdict := o.classify(ctx, a)
+		verdict := o.classify(a)
 		o.log(req, a, verdict)
 		switch {
 		case verdict == succeeded:
@@ -224,11 +224,11 @@ const (
 	unauthorized verdict = "unauthorized"
 )
 
-func (o *operation) classify(ctx context.Context, a *attempt) verdict {
+func (o *operation) classify(a *attempt) verdict {
 	switch {
 	case o.isSuccess(a):
 		return succeeded
-	case ctx.Err() != nil, a.tooLarge, isPermanent(a.err), a.retryAfter > maxRetryAfter:
+	case a.tooLarge, isPermanent(a.err), a.retryAfter > maxRetryAfter:
 		return failed
 	case a.ambiguous && !o.idempotent:
 		return ambiguous
