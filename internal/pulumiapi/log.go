@@ -11,8 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// maxLoggedBytes bounds a body in the log.
-const maxLoggedBytes = 16 << 10
+const maxLoggedBytes = 16 << 10 // of a body
 
 // loggedFields are the JSON fields of requests and responses whose values are logged. Of all others only the number is.
 var loggedFields = strings.Fields(`agentPoolID agentPools agentPoolRegistrationEnabled agents attribute code created

@@ -10,10 +10,9 @@ import (
 )
 
 const (
-	redacted = "(redacted)"
-	// maxTextRunes bounds a text that the server sent: enough for any sentence meant for people.
-	maxTextRunes    = 1000
-	minSecretLength = 6 // Shorter ones occur in ordinary words.
+	redacted        = "(redacted)"
+	maxTextRunes    = 1000 // of a text from the server, enough for any sentence meant for people
+	minSecretLength = 6    // Shorter ones occur in ordinary words.
 )
 
 var (
@@ -59,18 +58,17 @@ func (r *redactor) add(secrets ...string) {
 	}
 }
 
-// redact replaces all secrets in a text. It returns the text percent-decoded for as long as that reveals a secret.
+// redact replaces all secrets in a text. It percent-decodes the text while that shows a secret.
 func (r *redactor) redact(text string) string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for {
 		text = r.replaceBase64(r.replace(text))
 		decoded := percentDecode(text)
-		clean := r.replaceBase64(r.replace(decoded))
-		if decoded == text || clean == decoded {
+		if decoded == text || r.replaceBase64(r.replace(decoded)) == decoded {
 			return text
 		}
-		text = clean
+		text = decoded
 	}
 }
 

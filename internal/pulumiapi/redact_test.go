@@ -79,6 +79,9 @@ func TestRedactor(t *testing.T) {
 			}
 		}
 	}
+	if got := newRedactor("redact").redact("redact%20x"); !strings.Contains(got, redacted) {
+		t.Errorf("a part of the replacement: got %q", got)
+	}
 	unknown := newRedactor()
 	for _, token := range []string{testToken, strings.ToUpper(testToken), testToken[:20], testIDToken, testIDToken[:60]} {
 		if got := unknown.sanitize("x " + token + " y"); got != "x (redacted) y" {
