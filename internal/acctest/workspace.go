@@ -153,6 +153,8 @@ func executableSuffix() string {
 // NewTestWorkspace returns a workspace for the CLI to test with. It skips the test as [RequireCLI] does.
 func NewTestWorkspace(tb testing.TB, env ...string) *Workspace {
 	tb.Helper()
+	// A provider with the race detector would sleep for a second at the end of each process.
+	env = append(env, "GORACE=atexit_sleep_ms=0")
 	w, err := NewWorkspace(tb.TempDir(), RequireCLI(tb), env...)
 	if err != nil {
 		tb.Fatal(err)
