@@ -170,7 +170,7 @@ func (s *sweep) expectNoSecrets(t *testing.T, stored string) {
 		return err
 	}))
 	log := all["configuration/terraform.log"]
-	if !strings.Contains(log, ": response=") || !strings.Contains(log, "(redacted)") {
+	if !strings.Contains(log, " response=") || !strings.Contains(log, "(redacted)") {
 		t.Error("the log has no bodies with redacted secrets")
 	}
 	attribute := regexp.MustCompile(`"token": ?"` + cmp.Or(stored, "none") + `"`)
