@@ -65,6 +65,10 @@ func TestMain(m *testing.M) {
 	if liveOrganization() == "" {
 		isolatedEnv["PULUMI_ACCESS_TOKEN"], isolatedEnv["PULUMI_BACKEND_URL"] = "", ""
 	}
+	// terraform-plugin-testing must offer the provider in the registry in which OpenTofu looks for it.
+	if strings.HasPrefix(filepath.Base(os.Getenv("TF_ACC_TERRAFORM_PATH")), "tofu") {
+		isolatedEnv["TF_ACC_PROVIDER_HOST"], isolatedEnv["TF_ACC_PROVIDER_NAMESPACE"] = "registry.opentofu.org", "hashicorp"
+	}
 	for name, value := range isolatedEnv {
 		if err := os.Setenv(name, value); err != nil {
 			panic(err)

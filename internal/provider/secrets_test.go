@@ -229,7 +229,7 @@ func TestAccSecrets(t *testing.T) {
 
 	s.Env = append(s.Env, panicVariable+"=1")
 	s.respondNext(http.MethodGet, down)
-	s.run(t, "crash", true, []string{"crash of a test"}, "plan")
+	s.run(t, "crash", true, []string{"Plugin did not respond"}, "plan")
 	s.Env = append(s.Env, panicVariable+"=", "PULUMI_ACCESS_TOKEN=pul-ffffffffffffffffffffffffffffffffffffffff")
 	s.run(t, "wrong access token", true, []string{"Access token rejected", redacted}, "plan")
 	s.Env = append(s.Env, "PULUMI_ACCESS_TOKEN="+accessToken)
