@@ -44,8 +44,13 @@ func TestAccInterruptedApply_signals(t *testing.T) {
 				<-a.ended
 				want := map[string]int{"with token": 5}
 				if signal == syscall.SIGKILL {
-					want = map[string]int{"with token": 2, "without token": 3}
-					imported += a.importPools(t)
+					// The CLI may not have saved the creates that had a response.
+					n := a.importPools(t)
+					imported += n
+					want = map[string]int{"without token": n}
+					if n < 5 {
+						want["with token"] = 5 - n
+					}
 				} else {
 					lost += a.countLost(t, map[string]int{"with token": 2, "tainted": 3})
 					if _, err := a.run(t, "apply", "-auto-approve"); err != nil {
