@@ -107,7 +107,7 @@ func suggestNames(pools []pulumiapi.AgentPool, wanted string) string {
 		}
 	}
 	if len(candidates) == 0 {
-		return fmt.Sprintf("None of its %d agent pools has a similar name.", len(pools))
+		return "None of its agent pools has a similar name."
 	}
 	slices.SortFunc(candidates, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(b.similarity, a.similarity), strings.Compare(a.pool.Name, b.pool.Name))

@@ -93,7 +93,7 @@ func TestImportAgentPool_invalid(t *testing.T) {
 		"ID in braces":    {"{" + runners.ID + "}", invalid, nil},
 		"similar name":    {"acme/linux-runner", notFound, []string{`"linux-runner"`, `"linux-runners" (` + runners.ID + ")"}},
 		"different case":  {"acme/Linux-Runners", notFound, []string{`"linux-runners"`}},
-		"unknown name":    {"acme/zzz", notFound, []string{"None of its 2 agent pools has a similar name"}},
+		"unknown name":    {"acme/zzz", notFound, []string{"None of its agent pools has a similar name"}},
 		"unknown ID":      {"acme/" + missingID, notFound, []string{missingID, `"acme"`}},
 		"no agent pools":  {"globex/runners", notFound, []string{`"globex"`, "no agent pools"}},
 		"name of a different agent pool": {

@@ -15,7 +15,7 @@ import (
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
-// beginWrite marks the begin of a write, after which plans in this process no longer read the list: an apply plans each
+// beginWrite marks the start of a write, after which plans in this process no longer read the list: an apply plans each
 // resource again. The returned function appends warnings and must be deferred.
 func (d *providerData) beginWrite(diags *diag.Diagnostics) func() {
 	d.wroteLock.Lock()
