@@ -2,14 +2,12 @@ package provider
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
@@ -132,30 +130,47 @@ func (r *agentPoolReadinessResource) Create(
 	}
 	plan.Organization = types.StringValue(organization)
 	id, required := plan.AgentPoolID.ValueString(), int(plan.MinRunners.ValueInt64())
-	if err := r.data.client.AwaitRunners(ctx, organization, id, required, timeout); err != nil {
-		resp.Diagnostics.Append(r.readinessDiagnostic(organization, id, err))
+	var agents []pulumiapi.Agent
+	online := 0
+	err := r.data.client.Poll(ctx, timeout, func() (bool, error) {
+		pool, err := r.data.client.GetAgentPool(ctx, organization, id)
+		if err != nil {
+			return false, err
+		}
+		agents, online = pool.Agents, 0
+		for _, agent := range agents {
+			if agent.Status == "online" {
+				online++
+			}
+		}
+		return online >= required, nil
+	})
+	switch {
+	case err != nil:
+		op := readOperation(organization, "wait for runners of agent pool "+id)
+		resp.Diagnostics.Append(r.data.errorDiagnostic(op, err))
+		return
+	case online < required:
+		resp.Diagnostics.AddError("Runners not online", fmt.Sprintf("%d of %d runners online in agent pool %s of organization %q "+
+			"after %s. Check that the runners start and have the token of this agent pool, or set a longer timeouts.create.%s",
+			online, required, id, organization, timeout, describeAgents(agents)))
 		return
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 	resp.Diagnostics.Append(resp.Identity.Set(ctx, plan.identity())...)
 }
 
-func (r *agentPoolReadinessResource) readinessDiagnostic(organization, id string, err error) diag.Diagnostic {
-	var notReady *pulumiapi.RunnersNotReadyError
-	if !errors.As(err, &notReady) {
-		return r.data.errorDiagnostic(readOperation(organization, "wait for runners of agent pool "+id), err)
-	}
-	lines := []string{fmt.Sprintf("%d of %d runners online in agent pool %s of organization %q after %s. Check that the runners "+
-		"start and have the token of this agent pool, or set a longer timeouts.create.",
-		len(notReady.Online()), notReady.Required, id, organization, notReady.Timeout)}
-	for _, agent := range notReady.Agents {
+// describeAgents returns a line for each agent.
+func describeAgents(agents []pulumiapi.Agent) string {
+	var lines strings.Builder
+	for _, agent := range agents {
 		seen := "never seen"
 		if !agent.LastSeenAt.IsZero() {
 			seen = "last seen " + agent.LastSeenAt.Format(time.RFC3339)
 		}
-		lines = append(lines, fmt.Sprintf("- %q, process %q: %q, %s", agent.Hostname, agent.PID, agent.Status, seen))
+		fmt.Fprintf(&lines, "\n- %q, process %q: %q, %s", agent.Hostname, agent.PID, agent.Status, seen)
 	}
-	return diag.NewErrorDiagnostic("Runners not online", strings.Join(lines, "\n"))
+	return lines.String()
 }
 
 // Read implements [resource.Resource]. Nothing is read: runners that go offline later do not undo the wait.

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,8 @@ const (
 	createdKey = "created"
 	// propagationTimeout is how long after its creation an agent pool may be missing from reads.
 	propagationTimeout = time.Minute
+	// propagationWait is how long a refresh waits for such an agent pool.
+	propagationWait = 15 * time.Second
 )
 
 type agentPoolResource struct{ dataReceiver }
@@ -317,7 +320,7 @@ func (r *agentPoolResource) Read(ctx context.Context, req resource.ReadRequest, 
 	organization, id := state.Organization.ValueString(), state.ID.ValueString()
 	pool, err := r.data.client.ReadAgentPool(ctx, organization, id)
 	if isNotFound(err) && r.recentlyCreated(ctx, req) {
-		pool, err = r.data.client.AwaitAgentPool(ctx, organization, id)
+		pool, err = r.awaitAgentPool(ctx, organization, id)
 	}
 	if isNotFound(err) {
 		tflog.Info(ctx, "agent pool no longer exists", map[string]any{"organization": organization, "id": id})
@@ -345,6 +348,20 @@ func (r *agentPoolResource) recentlyCreated(ctx context.Context, req resource.Re
 		return false
 	}
 	return r.data.now().Sub(time.Unix(created, 0)).Abs() < propagationTimeout
+}
+
+// awaitAgentPool reads an agent pool until it appears.
+func (r *agentPoolResource) awaitAgentPool(ctx context.Context, organization, id string) (pulumiapi.AgentPool, error) {
+	var pool pulumiapi.AgentPool
+	var err error
+	pollErr := r.data.client.Poll(ctx, propagationWait, func() (bool, error) {
+		var detail *pulumiapi.AgentPoolDetail
+		if detail, err = r.data.client.GetAgentPool(ctx, organization, id); err == nil {
+			pool = detail.AgentPool
+		}
+		return !isNotFound(err), nil
+	})
+	return pool, cmp.Or(pollErr, err)
 }
 
 // Update implements [resource.Resource].
@@ -410,23 +427,26 @@ func (r *agentPoolResource) Delete(ctx context.Context, req resource.DeleteReque
 
 // drain waits until no deployment is running on the agent pool.
 func (r *agentPoolResource) drain(ctx context.Context, state agentPoolModel) diag.Diagnostics {
-	timeout := durationOr(state.DrainTimeout, 0)
+	timeout, organization := durationOr(state.DrainTimeout, 0), state.Organization.ValueString()
 	if timeout == 0 {
 		return nil
 	}
-	organization := state.Organization.ValueString()
-	err := r.data.client.DrainAgentPool(ctx, organization, state.ID.ValueString(), timeout)
-	var busy *pulumiapi.AgentPoolBusyError
+	var active []pulumiapi.Deployment
+	err := r.data.client.Poll(ctx, timeout, func() (bool, error) {
+		var err error
+		active, err = r.data.client.ActiveDeployments(ctx, organization, state.ID.ValueString())
+		return len(active) == 0, err
+	})
 	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &busy):
-		return diag.Diagnostics{diag.NewErrorDiagnostic("Agent pool is executing deployments", busyDetail(&state, busy))}
+	case err != nil:
+		return diag.Diagnostics{r.data.errorDiagnostic(operation{
+			action:       fmt.Sprintf("read the deployments of organization %q before deleting %s", organization, state.String()),
+			organization: organization, permission: "deployments:read",
+		}, err)}
+	case len(active) > 0:
+		return diag.Diagnostics{busyDiagnostic(&state, timeout, active)}
 	}
-	return diag.Diagnostics{r.data.errorDiagnostic(operation{
-		action:       fmt.Sprintf("read the deployments of organization %q before deleting %s", organization, state.String()),
-		organization: organization, permission: "deployments:read",
-	}, err)}
+	return nil
 }
 
 // ImportState implements [resource.ResourceWithImportState].

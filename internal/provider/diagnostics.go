@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -59,14 +60,14 @@ func (d *providerData) deleteDiagnostic(op operation, force bool, err error) dia
 			"the agent pool then fall back to the default agent pool or to Pulumi-hosted runners.\n\n%s", op.action, causeOf(err)))
 }
 
-// busyDetail lists the deployments that keep an agent pool from being deleted.
-func busyDetail(state *agentPoolModel, err *pulumiapi.AgentPoolBusyError) string {
+// busyDiagnostic is the error for an agent pool that is not deleted because it is executing deployments.
+func busyDiagnostic(pool *agentPoolModel, timeout time.Duration, active []pulumiapi.Deployment) diag.Diagnostic {
 	lines := []string{fmt.Sprintf("The %s was not deleted, because it was still executing deployments after %s. Wait until they "+
-		"are finished, or apply a longer drain_timeout first.", state, err.Timeout)}
-	for _, d := range err.Deployments {
+		"are finished, or apply a longer drain_timeout first.", pool, timeout)}
+	for _, d := range active {
 		lines = append(lines, fmt.Sprintf("- stack %q of project %q: %s", d.Stack, d.Project, d.Status))
 	}
-	return strings.Join(lines, "\n")
+	return diag.NewErrorDiagnostic("Agent pool is executing deployments", strings.Join(lines, "\n"))
 }
 
 // tokenLostDiagnostic is the error for an agent pool that is in the state without its token.

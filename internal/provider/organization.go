@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -15,8 +14,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
-
-	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
 var organizationPath = path.Root("organization")
@@ -101,16 +98,13 @@ func (d *providerData) resolveOrganization(ctx context.Context, organization typ
 		return name, diags
 	}
 	name, err := d.client.DefaultOrganization(ctx)
-	if noDefault, ok := errors.AsType[*pulumiapi.NoDefaultOrganizationError](err); ok {
-		reason := "The user of the access token has no default organization."
-		if noDefault.NotSupported {
-			reason = "This Pulumi Cloud installation does not have default organizations."
-		}
-		return "", diag.Diagnostics{diag.NewAttributeErrorDiagnostic(organizationPath, "Missing organization",
-			reason+" Set organization in this block or in the provider block, or set PULUMI_DEFAULT_ORGANIZATION.")}
-	}
 	if err != nil {
 		return "", diag.Diagnostics{d.errorDiagnostic(operation{action: "read the default organization"}, err)}
+	}
+	if name == "" {
+		return "", diag.Diagnostics{diag.NewAttributeErrorDiagnostic(organizationPath, "Missing organization",
+			"Pulumi Cloud has no default organization for the user of the access token. Set organization in this block or in the "+
+				"provider block, or set PULUMI_DEFAULT_ORGANIZATION.")}
 	}
 	return name, nil
 }

@@ -110,16 +110,15 @@ func TestOrganization_defaults(t *testing.T) {
 
 func TestOrganization_missing(t *testing.T) {
 	t.Parallel()
-	for mode, reason := range map[emulator.Mode]string{
-		emulator.ModeDefaultOrganizationEmpty: "The user of the access token has no default organization",
-		emulator.ModeDefaultOrganization400:   "The user of the access token has no default organization",
-		emulator.ModeDefaultOrganization404:   "This Pulumi Cloud installation does not have default organizations",
+	for _, mode := range []emulator.Mode{
+		emulator.ModeDefaultOrganizationEmpty, emulator.ModeDefaultOrganization400, emulator.ModeDefaultOrganization404,
 	} {
 		t.Run(string(mode), func(t *testing.T) {
 			t.Parallel()
 			cloud := startPulumiCloud(t, emulator.Options{Modes: []emulator.Mode{mode}})
 			pools := cloud.provider(t, nil).Resource(poolType)
-			const summary, advice = "Missing organization", "Set organization in this block or in the provider block"
+			const summary, reason = "Missing organization", "Pulumi Cloud has no default organization for the user"
+			const advice = "Set organization in this block or in the provider block"
 			_, diagnostics := pools.Plan(t.Context(), pools.Absent(), acctest.Values{"name": "runners"})
 			expectError(t, diagnostics, summary, reason, advice, "PULUMI_DEFAULT_ORGANIZATION")
 			_, diagnostics = pools.Import(t.Context(), missingID)

@@ -79,23 +79,6 @@ func (c *Client) GetAgentPool(ctx context.Context, organization, id string) (*Ag
 	return detail, nil
 }
 
-// AwaitAgentPool is [Client.GetAgentPool] for an agent pool that was just created. It reads it until it appears,
-// [Config].MaxRetries times but at least three times, because retries may be disabled.
-func (c *Client) AwaitAgentPool(ctx context.Context, organization, id string) (AgentPool, error) {
-	for read := 1; ; read++ {
-		detail, err := c.GetAgentPool(ctx, organization, id)
-		if err == nil {
-			return detail.AgentPool, nil
-		}
-		if _, ok := errors.AsType[*AgentPoolNotFoundError](err); !ok || read >= max(c.config.MaxRetries, 3) {
-			return AgentPool{}, err
-		}
-		if err := c.config.Sleep(ctx, c.backoff(read-1)); err != nil {
-			return AgentPool{}, err
-		}
-	}
-}
-
 // UpdateAgentPool sets the name and description of an agent pool (PATCH /api/orgs/{org}/agent-pools/{poolId}) and
 // returns the values that Pulumi Cloud stored. Only ID, Name and Description are set. It adds the errors
 // *[AgentPoolNotFoundError] and, if the name is taken, *[AgentPoolExistsError].
@@ -143,7 +126,7 @@ func (o *operation) resolveConflict(ctx context.Context, name string, err error)
 	switch pools := list.ByName(name); {
 	case len(pools) == 1:
 		exists.Existing = &pools[0]
-	case len(pools) == 0 && !list.incomplete:
+	case len(pools) == 0:
 		exists.Reserved = true
 		if o.retriesUsed < c.config.MaxRetries && c.config.Sleep(ctx, c.backoff(o.retriesUsed)) == nil {
 			o.retriesUsed++
@@ -171,7 +154,7 @@ func (c *Client) DeleteAgentPool(ctx context.Context, organization, id string, f
 	switch {
 	case listErr != nil:
 		return listErr
-	case !list.mayHave(id):
+	case !list.has(id):
 		return nil
 	case isNotFound:
 		return notFound.Err

@@ -146,10 +146,7 @@ func (o *createOperation) reconcile(ctx context.Context, conflict bool) (outcome
 			result, pool := o.compare(pools, list)
 			return result, pool, nil
 		}
-		switch {
-		case list.incomplete:
-			return undecided, nil, nil
-		case ctx.Err() == nil && (!conflict || read >= conflictReads):
+		if ctx.Err() == nil && (!conflict || read >= conflictReads) {
 			return notCreated, nil, nil
 		}
 		if c.config.Sleep(o.grace, c.backoff(read-1)) != nil {

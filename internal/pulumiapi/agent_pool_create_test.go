@@ -152,7 +152,7 @@ func TestCreateAgentPool_reconcile(t *testing.T) {
 		"created in the future":       {respondList(now, ours(now.Add(hour))), exists},
 		"different description":       {respondList(now, poolJSON(poolID, "runners", "theirs", now.Unix())), exists},
 		"no creation time":            {respondList(now, ours(time.Unix(0, 0))), candidate},
-		"two created":                 {respondList(now, ours(now), ours(now)), candidate},
+		"two created":                 {respondList(now, ours(now), poolJSON("x", "runners", "ours", now.Unix())), candidate},
 		"created and unclear":         {respondList(now, ours(now), poolJSON("x", "runners", "ours", 0)), candidate},
 		"created and existed":         {respondList(now, poolJSON("x", "runners", "theirs", 1), ours(now)), lost},
 		"no date":                     {noDate(ours(now)), candidate},
@@ -161,7 +161,7 @@ func TestCreateAgentPool_reconcile(t *testing.T) {
 		"list refused":                {refuse(403), "unknown, list failed"},
 		"list fails":                  {refuse(500), "unknown, list failed"},
 		"list invalid":                {respondHTML(200), "unknown, list failed"},
-		"further pages":               {withHeader("Link", `</x>; rel="next"`, respondList(now)), "unknown"},
+		"further pages":               {withHeader("Link", `</x>; rel="next"`, respondList(now)), "unknown, list failed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -15,16 +15,12 @@ type AgentPoolList struct {
 	Pools     []AgentPool
 	DefaultID string // ID of the organization's default agent pool, empty for the Pulumi-hosted pool
 
-	byID map[string]*AgentPool // by ID in lowercase, nil for an ID that occurs twice
-	// incomplete reports whether the response has a sign of further pages. The API has no pages today. If it gets
-	// them, RefreshAgentPools must request all pages, and this field goes.
-	incomplete bool
-	received   time.Time // on the local clock
-	date       time.Time // when it was sent, on the clock of the server, or zero
+	byID     map[string]*AgentPool // by ID in lowercase
+	received time.Time             // on the local clock
+	date     time.Time             // when it was sent, on the clock of the server, or zero
 }
 
-// ByID returns the agent pool with the ID, in any case. An ID that occurs twice is not found, because neither entry can
-// be trusted.
+// ByID returns the agent pool with the ID, in any case.
 func (l *AgentPoolList) ByID(id string) (AgentPool, bool) {
 	if pool := l.byID[strings.ToLower(id)]; pool != nil {
 		return *pool, true
@@ -32,14 +28,8 @@ func (l *AgentPoolList) ByID(id string) (AgentPool, bool) {
 	return AgentPool{}, false
 }
 
-// has reports whether the list has an agent pool with the ID, once or more often.
-func (l *AgentPoolList) has(id string) bool {
-	_, found := l.byID[strings.ToLower(id)]
-	return found
-}
-
-// mayHave reports whether the list is no proof that an agent pool does not exist.
-func (l *AgentPoolList) mayHave(id string) bool { return l.incomplete || l.has(id) }
+// has reports whether the list has an agent pool with the ID.
+func (l *AgentPoolList) has(id string) bool { return l.byID[strings.ToLower(id)] != nil }
 
 // ByName returns the agent pools with the name: at most one while the server keeps names unique.
 func (l *AgentPoolList) ByName(name string) []AgentPool {
@@ -66,7 +56,10 @@ func (c *Client) AgentPools(ctx context.Context, organization string) (*AgentPoo
 func (c *Client) RefreshAgentPools(ctx context.Context, organization string) (*AgentPoolList, error) {
 	o := &operation{client: c, organization: organization, wantStatus: http.StatusOK, idempotent: true}
 	response, err := o.sdk().ListOrgAgentPool(ctx, organization)
-	if err := o.result(err); err != nil {
+	if err = o.result(err); err == nil {
+		err = o.checkPages()
+	}
+	if err != nil {
 		return nil, err
 	}
 	list := &AgentPoolList{
@@ -86,6 +79,8 @@ func (c *Client) RefreshAgentPools(ctx context.Context, organization string) (*A
 			return nil, o.responseErrorf(fmt.Sprintf("agentPools[%d]", i), "is null")
 		case !validID.MatchString(pool.ID):
 			return nil, o.responseErrorf(fmt.Sprintf("agentPools[%d].id", i), "is not a valid ID")
+		case list.has(pool.ID): // Neither entry can be trusted.
+			return nil, o.responseErrorf(fmt.Sprintf("agentPools[%d].id", i), "occurs twice")
 		case pool.Name == "":
 			return nil, o.responseErrorf(fmt.Sprintf("agentPools[%d].name", i), "is missing")
 		}
@@ -96,34 +91,30 @@ func (c *Client) RefreshAgentPools(ctx context.Context, organization string) (*A
 		if pool.LastDeployment != nil {
 			list.Pools[i].LastDeploymentAt = unixTime(*pool.LastDeployment)
 		}
-		if list.has(pool.ID) {
-			list.byID[strings.ToLower(pool.ID)] = nil
-		} else {
-			list.byID[strings.ToLower(pool.ID)] = &list.Pools[i]
-		}
+		list.byID[strings.ToLower(pool.ID)] = &list.Pools[i]
 	}
-	return list, o.checkPages(list)
+	return list, nil
 }
 
-// checkPages looks for what the SDK does not decode: whether the field agentPools is missing, where null is an empty
-// list, and signs of further pages.
-func (o *operation) checkPages(list *AgentPoolList) error {
+// checkPages returns an error if the list is missing, where null is an empty list, and for signs of further pages. The
+// API has no pages today, and a part of the list could hide an agent pool.
+func (o *operation) checkPages() error {
 	var page struct {
 		AgentPools        json.RawMessage `json:"agentPools"`
-		ContinuationToken string          `json:"continuationToken"`
-		NextToken         string          `json:"nextToken"`
-		Next              string          `json:"next"`
+		ContinuationToken any             `json:"continuationToken"`
+		NextToken         any             `json:"nextToken"`
+		Next              any             `json:"next"`
 	}
-	// A field with a different type is a sign of further pages too, unless it is null.
-	typeErr := json.Unmarshal(o.last.body, &page)
+	_ = json.Unmarshal(o.last.body, &page) // The SDK has decoded it.
 	if page.AgentPools == nil {
 		return o.responseErrorf("agentPools", "is missing")
 	}
-	if typeErr != nil || page.ContinuationToken+page.NextToken+page.Next != "" ||
-		strings.Contains(strings.Join(o.last.header.Values("Link"), ","), "next") {
-		list.incomplete = true
-		o.client.addWarnings(fmt.Sprintf("The list of agent pools of organization %q seems to have further pages, "+
-			"which this provider version does not read. Upgrade the provider.", o.organization))
+	hasNext := strings.Contains(strings.Join(o.last.header.Values("Link"), ","), "next")
+	for _, next := range []any{page.ContinuationToken, page.NextToken, page.Next} {
+		hasNext = hasNext || next != nil && next != ""
+	}
+	if hasNext {
+		return o.responseErrorf("agentPools", "has further pages, which this provider version does not read")
 	}
 	return nil
 }
@@ -157,7 +148,7 @@ func (c *Client) ReadAgentPool(ctx context.Context, organization, id string) (Ag
 	switch {
 	case listErr != nil:
 		return AgentPool{}, listErr
-	case list.mayHave(id):
+	case list.has(id):
 		return AgentPool{}, notFound.Err
 	}
 	return AgentPool{}, err

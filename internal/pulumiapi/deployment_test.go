@@ -27,12 +27,7 @@ func respondDeployments(total int, deployments ...string) http.HandlerFunc {
 	return respond(200, fmt.Sprintf(`{"deployments":[%s],"itemsPerPage":100,"total":%d}`, strings.Join(deployments, ","), total))
 }
 
-var (
-	busyPage = respondDeployments(2, deploymentJSON(2, "accepted", poolID), deploymentJSON(1, "running", poolID))
-	idlePage = respondDeployments(1, deploymentJSON(1, "succeeded", poolID))
-)
-
-func TestDrainAgentPool_activeDeployments(t *testing.T) {
+func TestActiveDeployments(t *testing.T) {
 	t.Parallel()
 	unsafe := strings.NewReplacer("d10", `\u001b[2J`, "web", poolToken, "prod", `a\nb`)
 	s := newServer(t, respondDeployments(10,
@@ -40,21 +35,21 @@ func TestDrainAgentPool_activeDeployments(t *testing.T) {
 		deploymentJSON(2, "running", strings.ToUpper(poolID)), deploymentJSON(3, "running", otherPoolID),
 		deploymentJSON(4, "not-started", poolID), deploymentJSON(5, "succeeded", poolID), deploymentJSON(6, "failed", poolID),
 		deploymentJSON(7, "skipped", poolID), deploymentJSON(8, "running", ""), noPool))
-	err := expectError[*AgentPoolBusyError](t, newClient(t, s).DrainAgentPool(t.Context(), "acme", poolID, 0))
-	want := &AgentPoolBusyError{Organization: "acme", ID: poolID, Deployments: []Deployment{
+	got, err := newClient(t, s).ActiveDeployments(t.Context(), "acme", poolID)
+	want := []Deployment{
 		{ID: "�[2J", Project: "(redacted)", Stack: "a b", Status: "running"},
 		{ID: "d1", Project: "web", Stack: "prod", Status: "accepted"},
 		{ID: "d2", Project: "web", Stack: "prod", Status: "running"},
-	}}
-	if diff := cmp.Diff(want, err); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("got %v, (-want +got):\n%s", err, diff)
 	}
 	if len(s.recorded()) != 1 {
 		t.Errorf("got %d requests, want 1", len(s.recorded()))
 	}
 }
 
-func TestDrainAgentPool_pages(t *testing.T) {
+func TestActiveDeployments_pages(t *testing.T) {
 	t.Parallel()
 	for total, wantPages := range map[int]int{0: 1, 1: 1, 100: 1, 101: 2, 250: 3, 1_000_000: maxDeploymentPages} {
 		s := newServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -69,9 +64,10 @@ func TestDrainAgentPool_pages(t *testing.T) {
 			}
 			respondDeployments(total, deployments...)(w, r)
 		}))
-		err := newClient(t, s).DrainAgentPool(t.Context(), "acme", poolID, 0)
-		if wantBusy := total > 0 && total <= maxDeploymentPages*deploymentsPerPage; isA[*AgentPoolBusyError](err) != wantBusy {
-			t.Errorf("%d deployments: got %v", total, err)
+		active, err := newClient(t, s).ActiveDeployments(t.Context(), "acme", poolID)
+		found := total > 0 && total <= maxDeploymentPages*deploymentsPerPage
+		if err != nil || (len(active) == 1) != found {
+			t.Errorf("%d deployments: got %v, %v", total, active, err)
 		}
 		requests := s.recorded()
 		if len(requests) != wantPages {
@@ -87,111 +83,60 @@ func TestDrainAgentPool_pages(t *testing.T) {
 	}
 	// The number of deployments is wrong, or they disappear.
 	s := newServer(t, sequence(respondDeployments(1000, deploymentJSON(1, "succeeded", poolID)), respondDeployments(1000)))
-	if err := newClient(t, s).DrainAgentPool(t.Context(), "acme", poolID, 0); err != nil || len(s.recorded()) != 2 {
-		t.Errorf("got %v after %d requests, want success after 2", err, len(s.recorded()))
+	active, err := newClient(t, s).ActiveDeployments(t.Context(), "acme", poolID)
+	if err != nil || len(active) > 0 || len(s.recorded()) != 2 {
+		t.Errorf("got %v, %v after %d requests, want none after 2", active, err, len(s.recorded()))
 	}
 }
 
-func TestDrainAgentPool_waits(t *testing.T) {
+func TestActiveDeployments_failures(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		handler http.HandlerFunc
-		timeout time.Duration
-		slept   []time.Duration // of pollInterval, 5 seconds, at most
-		busy    bool
+		want    string // kind of error
 	}{
-		"idle":           {idlePage, time.Hour, nil, false},
-		"becomes idle":   {sequence(busyPage, busyPage, idlePage), time.Hour, []time.Duration{5e9, 5e9}, false},
-		"at the timeout": {sequence(busyPage, busyPage, idlePage), 7 * time.Second, []time.Duration{5e9, 2e9}, false},
-		"stays busy":     {busyPage, 12 * time.Second, []time.Duration{5e9, 5e9, 2e9}, true},
-		"busy, no time":  {busyPage, 0, nil, true},
-	} {
-		virtual := newClock()
-		s := newServer(t, test.handler)
-		err := newClient(t, s, withClock(virtual)).DrainAgentPool(t.Context(), "acme", poolID, test.timeout)
-		var busy *AgentPoolBusyError
-		if errors.As(err, &busy) != test.busy || err != nil && !test.busy {
-			t.Errorf("%s: got %v", name, err)
-		}
-		if !slices.Equal(virtual.slept, test.slept) || len(s.recorded()) != len(test.slept)+1 {
-			t.Errorf("%s: got %d requests and the waits %v, want %v", name, len(s.recorded()), virtual.slept, test.slept)
-		}
-		if test.busy && (len(busy.Deployments) != 2 || busy.Timeout != test.timeout || busy.Deployments[0].ID != "d2" ||
-			busy.Error() != fmt.Sprintf("agent pool %q is still executing 2 deployments after %s", poolID, test.timeout)) {
-			t.Errorf("%s: got %+v", name, busy)
-		}
-	}
-}
-
-// respondRunners sends an agent pool with a runner for each status.
-func respondRunners(statuses ...string) http.HandlerFunc {
-	agents := make([]string, len(statuses))
-	for i, status := range statuses {
-		agents[i] = fmt.Sprintf(`{"hostname":"host-%d","status":%q}`, i, status)
-	}
-	return respond(200, fmt.Sprintf(`{"id":%q,"name":"runners","agents":[%s]}`, poolID, strings.Join(agents, ",")))
-}
-
-func TestAwaitRunners(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		handler  http.HandlerFunc
-		required int
-		timeout  time.Duration
-		slept    []time.Duration
-		ready    bool
-	}{
-		"ready":         {respondRunners("online", "offline", "online"), 2, 0, nil, true},
-		"none required": {respondRunners(), 0, 0, nil, true},
-		"become ready":  {sequence(respondRunners("offline"), respondRunners("online")), 1, time.Hour, []time.Duration{5e9}, true},
-		"too few":       {respondRunners("online", "offline", "draining"), 2, 6 * time.Second, []time.Duration{5e9, 1e9}, false},
-	} {
-		virtual := newClock()
-		s := newServer(t, handlers{"get": test.handler})
-		err := newClient(t, s, withClock(virtual)).AwaitRunners(t.Context(), "acme", poolID, test.required, test.timeout)
-		if (err == nil) != test.ready || !slices.Equal(virtual.slept, test.slept) {
-			t.Errorf("%s: got %v and the waits %v", name, err, virtual.slept)
-		}
-		s.expectCounts(t, fmt.Sprint("get:", len(test.slept)+1))
-		if test.ready {
-			continue
-		}
-		got := expectError[*RunnersNotReadyError](t, err)
-		want := fmt.Sprintf(`1 of 2 runners of agent pool %q online after 6s`, poolID)
-		if got.Error() != want || len(got.Agents) != 3 || got.Agents[2].Hostname != "host-2" || got.Required != 2 ||
-			len(got.Online()) != 1 || got.Online()[0].Hostname != "host-0" {
-			t.Errorf("got %+v", got)
-		}
-	}
-}
-
-func TestPoll_failures(t *testing.T) {
-	t.Parallel()
-	drain := func(ctx context.Context, c *Client) error { return c.DrainAgentPool(ctx, "acme", poolID, time.Minute) }
-	await := func(ctx context.Context, c *Client) error { return c.AwaitRunners(ctx, "acme", poolID, 1, time.Minute) }
-	for name, test := range map[string]struct {
-		call    func(context.Context, *Client) error
-		handler http.HandlerFunc
-		is      func(error) bool
-	}{
-		"drain, 403":              {drain, refuse(403), isA[*APIError]},
-		"drain, 404":              {drain, refuse(404), isA[*OrganizationNotFoundError]},
-		"drain, 404 from proxy":   {drain, respondHTML(404), isA[*APIError]},
-		"drain, dropped":          {drain, drop, isA[*TransportError]},
-		"drain, HTML":             {drain, respondHTML(200), isA[*ResponseError]},
-		"drain, other JSON":       {drain, respond(200, `{}`), isA[*ResponseError]},
-		"drain, mistyped":         {drain, respond(200, `{"deployments":{}}`), isA[*ResponseError]},
-		"drain, second page":      {drain, sequence(respondDeployments(200, noPool), refuse(403)), isA[*APIError]},
-		"drain, after a wait":     {drain, sequence(busyPage, refuse(403)), isA[*APIError]},
-		"runners, 403":            {await, refuse(403), isA[*APIError]},
-		"runners, 404":            {await, refuse(404), isA[*AgentPoolNotFoundError]},
-		"runners, 404 from proxy": {await, respondHTML(404), isA[*APIError]},
-		"runners, deleted":        {await, sequence(respondRunners(), refuse(404)), isA[*AgentPoolNotFoundError]},
+		"403":            {refuse(403), "APIError"},
+		"404":            {refuse(404), "OrganizationNotFoundError"},
+		"404 from proxy": {respondHTML(404), "APIError"},
+		"dropped":        {drop, "TransportError"},
+		"HTML":           {respondHTML(200), "ResponseError"},
+		"other JSON":     {respond(200, `{}`), "ResponseError"},
+		"mistyped":       {respond(200, `{"deployments":{}}`), "ResponseError"},
+		"second page":    {sequence(respondDeployments(200, noPool), refuse(403)), "APIError"},
 	} {
 		c := newClient(t, newServer(t, test.handler), func(config *Config) { config.MaxRetries = 0 })
-		err := test.call(t.Context(), c)
-		if !test.is(err) || isA[*AgentPoolBusyError](err) || isA[*RunnersNotReadyError](err) {
-			t.Errorf("%s: got %v", name, err)
+		if active, err := c.ActiveDeployments(t.Context(), "acme", poolID); kind(err) != test.want || active != nil {
+			t.Errorf("%s: got %v, %v, want a %s", name, active, err, test.want)
+		}
+	}
+}
+
+func TestPoll(t *testing.T) {
+	t.Parallel()
+	failure := errors.New("failed")
+	for name, test := range map[string]struct {
+		doneAt, failAt int // number of the read, 0 for never
+		timeout        time.Duration
+		slept          []time.Duration
+	}{
+		"done":           {1, 0, time.Hour, nil},
+		"done later":     {3, 0, time.Hour, []time.Duration{5e9, 5e9}},
+		"at the timeout": {3, 0, 7 * time.Second, []time.Duration{5e9, 2e9}},
+		"never":          {0, 0, 12 * time.Second, []time.Duration{5e9, 5e9, 2e9}},
+		"no time":        {0, 0, 0, nil},
+		"fails":          {0, 2, time.Hour, []time.Duration{5e9}},
+	} {
+		virtual := newClock()
+		reads := 0
+		err := newClient(t, nil, withClock(virtual)).Poll(t.Context(), test.timeout, func() (bool, error) {
+			reads++
+			if reads == test.failAt {
+				return false, failure
+			}
+			return reads == test.doneAt, nil
+		})
+		if errors.Is(err, failure) != (test.failAt > 0) || !slices.Equal(virtual.slept, test.slept) || reads != len(test.slept)+1 {
+			t.Errorf("%s: got %v after %d reads and the waits %v", name, err, reads, virtual.slept)
 		}
 	}
 }
@@ -199,12 +144,9 @@ func TestPoll_failures(t *testing.T) {
 func TestPoll_canceled(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	s := newServer(t, busyPage)
-	c := newClient(t, s, func(config *Config) {
-		config.Sleep = func(ctx context.Context, _ time.Duration) error { cancel(); return ctx.Err() }
-	})
-	err := c.DrainAgentPool(ctx, "acme", poolID, time.Hour)
-	if !errors.Is(err, context.Canceled) || len(s.recorded()) != 1 {
-		t.Errorf("got %v after %d requests", err, len(s.recorded()))
+	reads := 0
+	err := newClient(t, nil).Poll(ctx, time.Hour, func() (bool, error) { reads++; cancel(); return false, nil })
+	if !errors.Is(err, context.Canceled) || reads != 1 {
+		t.Errorf("got %v after %d reads", err, reads)
 	}
 }

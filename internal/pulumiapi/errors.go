@@ -1,6 +1,7 @@
 package pulumiapi
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -242,6 +243,29 @@ func (o *operation) failure(a *attempt) error {
 		return o.responseErrorf("", "has the unexpected status %d", a.status)
 	}
 	return o.apiError(a)
+}
+
+// explain returns a more specific error for a 400, 402, 403 or 404.
+func (o *operation) explain(ctx context.Context, err error) error {
+	switch {
+	case hasStatus(err, http.StatusNotFound) && o.stack != nil:
+		return &StackNotFoundError{Stack: *o.stack, Err: err}
+	case hasStatus(err, http.StatusNotFound) && o.id != "":
+		return &AgentPoolNotFoundError{Organization: o.organization, ID: o.id, Err: err}
+	case hasStatus(err, http.StatusNotFound) && o.organization != "":
+		return &OrganizationNotFoundError{Organization: o.organization, Err: err}
+	case hasStatus(err, http.StatusBadRequest) && o.assignedID != "":
+		_, getErr := o.client.GetAgentPool(ctx, o.organization, o.assignedID)
+		if _, ok := errors.AsType[*AgentPoolNotFoundError](getErr); ok {
+			return &AgentPoolNotFoundError{Organization: o.organization, ID: o.assignedID, Err: err}
+		}
+	case hasStatus(err, http.StatusPaymentRequired, http.StatusForbidden) && o.organization != "":
+		available, metadataErr := o.client.hasAgentPools(ctx, o.organization)
+		if metadataErr == nil && !available {
+			return &FeatureNotAvailableError{Organization: o.organization, Err: err}
+		}
+	}
+	return err
 }
 
 func (o *operation) transportError(err error) *TransportError {

@@ -2,6 +2,7 @@ package pulumiapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,13 +21,15 @@ import (
 type operation struct {
 	client       *Client
 	organization string // empty if the path has none
-	id           string // of an agent pool, empty if the path has none
+	id           string // of the agent pool in the path, or empty
+	assignedID   string // of an agent pool in the request, or empty
+	stack        *Stack // in the path, or nil
 	wantStatus   int    // the only success, whereas the SDK accepts every status below 400
 	idempotent   bool   // whether the request may be sent again after an attempt that may have taken effect
 
-	isTokenExchange bool                        // the one operation without an access token, which has OAuth errors
-	gracePeriod     time.Duration               // that an attempt has to finish after the context is canceled
-	beforeAttempt   func(context.Context) error // its error ends the operation, may be nil
+	isTokenExchange bool                                // the one operation without an access token, which has OAuth errors
+	gracePeriod     time.Duration                       // that an attempt has to finish after the context is canceled
+	needed          func(context.Context) (bool, error) // whether to send an attempt at all, may be nil
 
 	endpoint       Endpoint
 	attempts       int
@@ -44,10 +47,15 @@ func (o *operation) sdk() *apiclient.CloudClient {
 	return &apiclient.CloudClient{BaseURL: o.client.config.BaseURL.String(), Executor: o.execute}
 }
 
+// errNotNeeded ends an operation that is not needed, which is a success.
+var errNotNeeded = errors.New("not needed")
+
 // result turns the error of an SDK method into one of this package: the error of execute, or a *[ResponseError] if the
 // SDK could not decode the body.
 func (o *operation) result(err error) error {
 	switch {
+	case o.err == errNotNeeded: //nolint:errorlint // It is not wrapped.
+		return nil
 	case err == nil || o.err != nil:
 		return o.err
 	case o.last == nil: // The SDK could not build the request.
@@ -61,14 +69,21 @@ func (o *operation) result(err error) error {
 	return o.responseErrorf("", "is not the expected JSON (%d bytes)", len(o.last.body))
 }
 
+// decode is result for a response in which the SDK requires more than is needed. It decodes the response into body.
+func (o *operation) decode(err error, body any) error {
+	if o.err != nil || o.last == nil {
+		return o.result(err)
+	}
+	return o.result(json.Unmarshal(o.last.body, body))
+}
+
 // execute sends a request until it succeeds, fails for good, or must not be sent again.
 func (o *operation) execute(req *http.Request) (*http.Response, error) {
-	if req.Method != http.MethodGet {
+	if req.Method != http.MethodGet && o.stack == nil {
 		o.client.lists.invalidate(o.organization)
 		defer o.client.lists.invalidate(o.organization)
 	}
 	if o.err = o.run(req); o.err != nil {
-		o.err = o.explain(req.Context(), o.err)
 		return nil, o.err
 	}
 	return &http.Response{
@@ -89,9 +104,9 @@ func (o *operation) run(req *http.Request) error {
 		if err != nil {
 			return err
 		}
-		if o.beforeAttempt != nil {
-			if err := o.beforeAttempt(ctx); err != nil {
-				return err
+		if o.needed != nil {
+			if needed, err := o.needed(ctx); err != nil || !needed {
+				return cmp.Or(err, errNotNeeded)
 			}
 		}
 		a := o.attempt(req)
@@ -110,20 +125,26 @@ func (o *operation) run(req *http.Request) error {
 			}
 			o.retriesUsed++
 		default:
-			return o.failure(a)
+			return o.explain(ctx, o.failure(a))
 		}
 	}
 }
 
+// pathArguments are the names of the segments after /api/orgs and /api/stacks.
+var pathArguments = map[string][]string{
+	"orgs":   {"organization", "endpoint", "agent pool ID"},
+	"stacks": {"organization", "project", "stack"},
+}
+
 // prepare checks the arguments in the path, and adds the path of the base URL and our headers, which the SDK lacks.
 func (o *operation) prepare(req *http.Request) error {
-	for i, segment := range strings.Split(req.URL.EscapedPath(), "/")[1:] {
-		value, _ := url.PathUnescape(segment)
+	segments := strings.Split(req.URL.EscapedPath(), "/")[2:]
+	for i, argument := range pathArguments[segments[0]] {
+		if i+1 == len(segments) {
+			break
+		}
+		value, _ := url.PathUnescape(segments[i+1])
 		if reason := o.client.checkSegment(value); reason != "" {
-			argument := "organization" // /api/orgs/{org}/agent-pools/{poolId}
-			if i == 4 {
-				argument = "agent pool ID"
-			}
 			return &ArgumentError{Argument: argument, Reason: reason}
 		}
 	}

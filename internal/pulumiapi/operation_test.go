@@ -53,8 +53,10 @@ func TestOperation_retriesIdempotentRequests(t *testing.T) {
 				if test.retried {
 					want = 3
 				}
-				if got := s.count(operation.name); got != want || (err == nil) != test.retried {
-					t.Errorf("got %v after %d requests, want success: %t after %d", err, got, test.retried, want)
+				// Without a default organization, Pulumi Cloud responds with 400, older versions with 404.
+				success := test.retried || operation.name == "default" && (name == "400" || name == "404")
+				if got := s.count(operation.name); got != want || (err == nil) != success {
+					t.Errorf("got %v after %d requests, want success: %t after %d", err, got, success, want)
 				}
 			})
 		}

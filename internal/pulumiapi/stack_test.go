@@ -94,7 +94,7 @@ func TestStackAgentPool(t *testing.T) {
 	}
 	for body, field := range map[string]string{
 		`{"agentPoolID":".."}`: "agentPoolID", `{"agentPoolID":"\u001b"}`: "agentPoolID",
-		`{"agentPoolID":7}`: "", `[]`: "", `<html>`: "",
+		`{"agentPoolID":7}`: "agentPoolID", `[]`: "", `<html>`: "",
 	} {
 		_, err := newClient(t, newServer(t, respond(200, body))).StackAgentPool(t.Context(), testStack)
 		if got := expectError[*ResponseError](t, err); got.Field != field {
