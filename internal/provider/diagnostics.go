@@ -208,16 +208,13 @@ func exchangeAdvice(err *pulumiapi.ExchangeRefusedError) string {
 		return fmt.Sprintf("The ID token has the audience %s instead of %s. Configure the pipeline to request that audience.",
 			strings.Join(err.Audiences, ", "), err.Exchange.Audience())
 	}
-	target := ""
-	if err.Exchange.Name != "" {
-		target = fmt.Sprintf(" for %q", err.Exchange.Name)
+	scope := ""
+	if err.Exchange.Scope != "" {
+		scope = fmt.Sprintf(" with the scope %q", err.Exchange.Scope)
 	}
 	advice := fmt.Sprintf("Register the issuer of the ID token in organization %q, with a policy that matches the token and allows "+
 		"tokens of type %q%s. The edition of the organization must include that token type.",
-		err.Exchange.Organization, err.Exchange.TokenType, target)
-	if err.Exchange.Admin {
-		advice += " The policy must also allow admin."
-	}
+		err.Exchange.Organization, err.Exchange.TokenType, scope)
 	if err.Issuer != "" {
 		advice += fmt.Sprintf(" The ID token has the issuer %s and the subject %s.", err.Issuer, err.Subject)
 	}

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -61,8 +62,7 @@ func oidcAttribute() schema.SingleNestedAttribute {
 			"requested_token_type": schema.StringAttribute{
 				MarkdownDescription: "Type of the access token: `organization`, `team` or `personal`. Defaults to `organization`.",
 				Optional:            true,
-				Validators: []validator.String{stringvalidator.OneOf(
-					string(pulumiapi.OrganizationToken), string(pulumiapi.TeamToken), string(pulumiapi.PersonalToken))},
+				Validators:          []validator.String{stringvalidator.OneOf("organization", "team", "personal")},
 			},
 			"team": schema.StringAttribute{
 				MarkdownDescription: "Name of the team. Required if `requested_token_type` is `team`.",
@@ -109,11 +109,8 @@ func (m oidcModel) validate() diag.Diagnostics {
 	for _, name := range []struct {
 		attribute string
 		value     types.String
-		tokenType pulumiapi.TokenType
-	}{
-		{"team", m.Team, pulumiapi.TeamToken},
-		{"user", m.User, pulumiapi.PersonalToken},
-	} {
+		tokenType string
+	}{{"team", m.Team, "team"}, {"user", m.User, "personal"}} {
 		at := path.Root("oidc").AtName(name.attribute)
 		switch {
 		case tokenType == name.tokenType && name.value.IsNull():
@@ -125,18 +122,28 @@ func (m oidcModel) validate() diag.Diagnostics {
 					name.tokenType, name.attribute))
 		}
 	}
-	if m.Admin.ValueBool() && tokenType != pulumiapi.OrganizationToken {
+	if m.Admin.ValueBool() && tokenType != "organization" {
 		diags.AddAttributeError(path.Root("oidc").AtName("admin"), "Conflicting configuration arguments",
 			fmt.Sprintf("A token of type %q has the permissions of its team or user. Remove admin or requested_token_type.", tokenType))
 	}
 	return diags
 }
 
-func (m oidcModel) tokenType() pulumiapi.TokenType {
-	if m.RequestedTokenType.IsNull() {
-		return pulumiapi.OrganizationToken
+func (m oidcModel) tokenType() string {
+	return cmp.Or(m.RequestedTokenType.ValueString(), "organization")
+}
+
+// scope returns the scope of the access token. validate accepts at most one of the attributes.
+func (m oidcModel) scope() string {
+	switch {
+	case !m.Team.IsNull():
+		return "team:" + m.Team.ValueString()
+	case !m.User.IsNull():
+		return "user:" + m.User.ValueString()
+	case m.Admin.ValueBool():
+		return "admin"
 	}
-	return pulumiapi.TokenType(m.RequestedTokenType.ValueString())
+	return ""
 }
 
 // exchange returns the token exchange. GitHub Actions returns ID tokens through client.
@@ -156,8 +163,7 @@ func (m oidcModel) exchange(
 		IDToken:      idToken,
 		Organization: organization,
 		TokenType:    m.tokenType(),
-		Name:         m.Team.ValueString() + m.User.ValueString(), // validate accepts only one of them.
-		Admin:        m.Admin.ValueBool(),
+		Scope:        m.scope(),
 		Expiration:   durationOr(m.Expiration, 0),
 	}
 }

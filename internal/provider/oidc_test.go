@@ -217,7 +217,7 @@ func TestOIDC_errors(t *testing.T) {
 		"team": {
 			acctest.Values{"token": cloud.idToken(nil), "requested_token_type": "team", "team": "other"},
 			nil, rejected,
-			[]string{`tokens of type "team" for "other"`, "edition"},
+			[]string{`tokens of type "team" with the scope "team:other"`, "edition"},
 		},
 		"API error":    {token(nil), respondError(http.StatusForbidden, "no"), rejected, []string{"403 Forbidden: no"}},
 		"no endpoint":  {token(nil), respond(http.StatusNotFound, textType, "404 page not found"), foreign, []string{"api_url"}},

@@ -11,25 +11,14 @@ import (
 	"time"
 )
 
-// TokenType is a type of access token that an ID token can be exchanged for.
-type TokenType string
-
-// Token types of Pulumi Cloud.
-const (
-	OrganizationToken TokenType = "organization"
-	TeamToken         TokenType = "team"
-	PersonalToken     TokenType = "personal"
-)
-
 // TokenExchange is a token exchange (RFC 8693) of an OIDC ID token for an access token.
 type TokenExchange struct {
 	// IDToken returns an ID token for the audience. It is called before every exchange, because ID tokens are
 	// short-lived.
 	IDToken      func(ctx context.Context, audience string) (string, error)
-	Organization string // whose OIDC policies apply
-	TokenType    TokenType
-	Name         string        // of the team, or the login of the user, empty for an organization token
-	Admin        bool          // whether to request administrator permissions for an organization token
+	Organization string        // whose OIDC policies apply
+	TokenType    string        // "organization", "team" or "personal"
+	Scope        string        // "admin", "team:NAME" or "user:LOGIN", or empty
 	Expiration   time.Duration // requested lifetime, rounded up to whole seconds, 0 means the default of Pulumi Cloud
 }
 
@@ -42,15 +31,10 @@ func (x TokenExchange) request(idToken string) map[string]any {
 		"audience":             x.Audience(),
 		"subject_token":        idToken,
 		"subject_token_type":   "urn:ietf:params:oauth:token-type:id_token",
-		"requested_token_type": "urn:pulumi:token-type:access_token:" + string(x.TokenType),
+		"requested_token_type": "urn:pulumi:token-type:access_token:" + x.TokenType,
 	}
-	switch {
-	case x.TokenType == TeamToken:
-		request["scope"] = "team:" + x.Name
-	case x.TokenType == PersonalToken:
-		request["scope"] = "user:" + x.Name
-	case x.Admin:
-		request["scope"] = "admin"
+	if x.Scope != "" {
+		request["scope"] = x.Scope
 	}
 	if x.Expiration > 0 {
 		request["expiration"] = int64((x.Expiration + time.Second - 1) / time.Second)

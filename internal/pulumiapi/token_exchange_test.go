@@ -27,7 +27,7 @@ func idToken(claims string) string {
 // exchangeFor exchanges the ID token for a token of the organization acme.
 func exchangeFor(token string) *TokenExchange {
 	return &TokenExchange{
-		Organization: "acme", TokenType: OrganizationToken,
+		Organization: "acme", TokenType: "organization",
 		IDToken: func(context.Context, string) (string, error) { return token, nil },
 	}
 }
@@ -88,14 +88,14 @@ func TestTokenExchange_request(t *testing.T) {
 		exchange TokenExchange
 		optional map[string]any // fields
 	}{
-		"organization": {TokenExchange{TokenType: OrganizationToken}, nil},
-		"admin":        {TokenExchange{TokenType: OrganizationToken, Admin: true}, map[string]any{"scope": "admin"}},
+		"organization": {TokenExchange{TokenType: "organization"}, nil},
+		"admin":        {TokenExchange{TokenType: "organization", Scope: "admin"}, map[string]any{"scope": "admin"}},
 		"team": {
-			TokenExchange{TokenType: TeamToken, Name: "infra", Expiration: time.Hour},
+			TokenExchange{TokenType: "team", Scope: "team:infra", Expiration: time.Hour},
 			map[string]any{"scope": "team:infra", "expiration": 3600.0},
 		},
 		"personal": {
-			TokenExchange{TokenType: PersonalToken, Name: "ada", Expiration: time.Millisecond},
+			TokenExchange{TokenType: "personal", Scope: "user:ada", Expiration: time.Millisecond},
 			map[string]any{"scope": "user:ada", "expiration": 1.0},
 		},
 	} {
@@ -113,7 +113,7 @@ func TestTokenExchange_request(t *testing.T) {
 		want := map[string]any{
 			"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange", "audience": "urn:pulumi:org:acme",
 			"subject_token": idToken("urn:pulumi:org:acme"), "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
-			"requested_token_type": "urn:pulumi:token-type:access_token:" + string(test.exchange.TokenType),
+			"requested_token_type": "urn:pulumi:token-type:access_token:" + test.exchange.TokenType,
 		}
 		maps.Copy(want, test.optional)
 		if diff := cmp.Diff(want, body); diff != "" || got.method != http.MethodPost || got.uri != "/api/oauth/token" ||
