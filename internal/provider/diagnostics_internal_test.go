@@ -74,8 +74,7 @@ func TestErrorDiagnostic(t *testing.T) {
 		},
 		"unreachable": {refused, "Pulumi Cloud is unreachable", []string{source, "HTTPS_PROXY", "connection refused"}},
 		"canceled token exchange": {
-			&pulumiapi.AuthenticationError{Err: &pulumiapi.IDTokenError{Err: &credentials.SettingsError{Err: context.Canceled}}},
-			"Request canceled",
+			&pulumiapi.AuthenticationError{Err: &credentials.SettingsError{Err: context.Canceled}}, "Request canceled",
 			[]string{"interrupted"},
 		},
 		"timeout": {timeout, "Request timed out", []string{"within 1m0s in any of 3 attempts", "request_timeout"}},

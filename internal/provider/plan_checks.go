@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/credentials"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
@@ -50,8 +51,8 @@ func isRejected(err error) bool {
 	}
 	var api *pulumiapi.APIError
 	var refused *pulumiapi.ExchangeRefusedError
-	var missing *pulumiapi.IDTokenError
-	return errors.As(err, &refused) || errors.As(err, &missing) ||
+	var settings *credentials.SettingsError
+	return errors.As(err, &refused) || errors.As(err, &settings) ||
 		errors.As(err, &api) && api.IsAPIResponse && api.StatusCode == http.StatusUnauthorized
 }
 

@@ -85,33 +85,29 @@ func (c *Client) GetAgentPool(ctx context.Context, organization, id string) (*Ag
 func (c *Client) UpdateAgentPool(ctx context.Context, organization, id, name, description string) (AgentPool, error) {
 	o := &operation{client: c, organization: organization, id: id, wantStatus: http.StatusOK, idempotent: true}
 	for {
-		pool, err := o.updateAgentPool(ctx, name, description)
-		if !hasStatus(err, http.StatusConflict) {
-			return pool, err
+		updated, err := o.sdk().PatchOrgAgentPool(ctx, organization, id,
+			apitype.CreateOrgAgentPoolRequest{Name: name, Description: description})
+		err = o.result(err)
+		switch {
+		case err == nil && updated.Name != "":
+			return AgentPool{ID: id, Name: updated.Name, Description: updated.Description}, nil
+		case err == nil:
+			err = o.responseErrorf("name", "is missing")
 		}
-		if err := o.resolveConflict(ctx, name, err); err != nil {
+		if isAmbiguous(err) && ctx.Err() == nil {
+			// A lost response, or a refusal because an earlier attempt already succeeded: the agent pool shows which.
+			detail, getErr := c.GetAgentPool(ctx, organization, id)
+			if getErr == nil && detail.Name == name && detail.Description == description {
+				return detail.AgentPool, nil
+			}
+		}
+		if hasStatus(err, http.StatusConflict) {
+			err = o.resolveConflict(ctx, name, err)
+		}
+		if err != nil {
 			return AgentPool{}, err
 		}
 	}
-}
-
-func (o *operation) updateAgentPool(ctx context.Context, name, description string) (AgentPool, error) {
-	updated, err := o.sdk().PatchOrgAgentPool(ctx, o.organization, o.id,
-		apitype.CreateOrgAgentPoolRequest{Name: name, Description: description})
-	if err = o.result(err); err == nil {
-		if updated.Name != "" {
-			return AgentPool{ID: o.id, Name: updated.Name, Description: updated.Description}, nil
-		}
-		err = o.responseErrorf("name", "is missing")
-	}
-	if isAmbiguous(err) && ctx.Err() == nil {
-		// A lost response, or a refusal because an earlier attempt already succeeded: the agent pool shows which.
-		detail, getErr := o.client.GetAgentPool(ctx, o.organization, o.id)
-		if getErr == nil && detail.Name == name && detail.Description == description {
-			return detail.AgentPool, nil
-		}
-	}
-	return AgentPool{}, err
 }
 
 // resolveConflict handles a 409, which refuses the name of a different agent pool. It returns nil after a wait if the

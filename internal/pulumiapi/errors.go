@@ -229,16 +229,12 @@ func hasStatus(err error, codes ...int) bool {
 // failure returns the error for the last attempt.
 func (o *operation) failure(a *attempt) error {
 	switch {
-	case a.err != nil:
-		result := o.transportError(a.err)
-		if a.timedOut {
-			result.Timeout = o.client.config.RequestTimeout
-		}
-		return result
-	case a.tooLarge:
+	case errors.Is(a.err, errTooLarge):
 		return o.responseErrorf("", "is larger than any that the API describes (more than %d bytes)", len(a.body))
-	case a.truncated:
+	case errors.Is(a.err, errTruncated):
 		return o.responseErrorf("", "is incomplete JSON (%d bytes)", len(a.body))
+	case a.err != nil:
+		return o.transportError(a.err)
 	case a.status >= 200 && a.status <= 299:
 		return o.responseErrorf("", "has the unexpected status %d", a.status)
 	}
@@ -272,10 +268,14 @@ func (o *operation) transportError(err error) *TransportError {
 	if urlErr, ok := errors.AsType[*url.Error](err); ok {
 		err = urlErr.Err // Endpoint has the URL.
 	}
-	return &TransportError{
+	result := &TransportError{
 		Endpoint: o.endpoint, Attempts: o.attempts, Ambiguous: !o.ambiguousSince.IsZero(),
 		Err: &sanitizedError{text: o.redact(err.Error()), err: err},
 	}
+	if errors.Is(err, errRequestTimeout) {
+		result.Timeout = o.client.config.RequestTimeout
+	}
+	return result
 }
 
 func (o *operation) responseErrorf(field, format string, arguments ...any) error {

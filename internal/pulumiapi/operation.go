@@ -249,7 +249,7 @@ func (o *operation) classify(a *attempt) verdict {
 	switch {
 	case o.isSuccess(a):
 		return succeeded
-	case a.tooLarge, isPermanent(a.err), a.retryAfter > maxRetryAfter:
+	case isPermanent(a.err), a.retryAfter > maxRetryAfter:
 		return failed
 	case a.ambiguous && !o.idempotent:
 		return ambiguous
@@ -257,7 +257,7 @@ func (o *operation) classify(a *attempt) verdict {
 		return rateLimited
 	case a.status == http.StatusUnauthorized && !o.isTokenExchange:
 		return unauthorized
-	case a.err != nil, a.truncated, a.status == http.StatusRequestTimeout,
+	case a.err != nil, a.status == http.StatusRequestTimeout,
 		a.status >= http.StatusInternalServerError && a.status != http.StatusNotImplemented:
 		return retryable
 	}
@@ -265,9 +265,7 @@ func (o *operation) classify(a *attempt) verdict {
 }
 
 // isSuccess reports whether the response is the expected one, as far as the executor can know.
-func (o *operation) isSuccess(a *attempt) bool {
-	return a.err == nil && a.status == o.wantStatus && !a.tooLarge && !a.truncated
-}
+func (o *operation) isSuccess(a *attempt) bool { return a.err == nil && a.status == o.wantStatus }
 
 // isAmbiguous reports whether a failed attempt may have taken effect. A proxy in front of Pulumi Cloud may have
 // forwarded the request and replaced the response. It does not forward what it redirects or rejects by itself.

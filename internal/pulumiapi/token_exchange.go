@@ -42,11 +42,6 @@ func (x TokenExchange) request(idToken string) map[string]any {
 	return request
 }
 
-// IDTokenError reports that no ID token could be obtained. The text of Err is safe to print.
-type IDTokenError struct{ Err error }
-
-func (e *IDTokenError) Error() string { return e.Err.Error() }
-
 // ExchangeRefusedError reports that Pulumi Cloud refused to exchange an ID token.
 type ExchangeRefusedError struct {
 	Exchange TokenExchange
@@ -60,7 +55,6 @@ func (e *ExchangeRefusedError) Error() string {
 	return fmt.Sprintf("Pulumi Cloud refused to exchange the ID token: %s", e.Err)
 }
 
-func (e *IDTokenError) Unwrap() error         { return e.Err }
 func (e *ExchangeRefusedError) Unwrap() error { return e.Err }
 
 // WrongAudience reports whether the ID token is not for the organization.
@@ -74,12 +68,12 @@ type accessToken struct {
 	expiry time.Time // on the local clock, zero if the server did not send a lifetime
 }
 
-// exchangeToken exchanges an ID token for an access token (POST /api/oauth/token). It adds the errors *[IDTokenError]
-// and *[ExchangeRefusedError].
+// exchangeToken exchanges an ID token for an access token (POST /api/oauth/token). It adds the error
+// *[ExchangeRefusedError] and those of [TokenExchange].IDToken.
 func (c *Client) exchangeToken(ctx context.Context, x TokenExchange) (accessToken, error) {
 	idToken, err := x.IDToken(ctx, x.Audience())
 	if err != nil {
-		return accessToken{}, &IDTokenError{Err: &sanitizedError{text: c.redactor.sanitize(err.Error()), err: err}}
+		return accessToken{}, &sanitizedError{text: c.redactor.sanitize(err.Error()), err: err}
 	}
 	c.redactor.add(idToken)
 	// An exchange creates nothing but the token, so that it may be repeated.

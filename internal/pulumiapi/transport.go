@@ -29,6 +29,8 @@ const (
 var (
 	errTooManyRedirects = fmt.Errorf("more than %d redirects", maxRedirects)
 	errRequestTimeout   = errors.New("request timeout")
+	errTooLarge         = errors.New("response too large")
+	errTruncated        = errors.New("truncated JSON")
 )
 
 func newTransport(roots *x509.CertPool, requestTimeout time.Duration) *http.Transport {
@@ -71,11 +73,8 @@ type attempt struct {
 	header                  http.Header
 	body                    []byte
 	retryAfter              time.Duration // wait that the response requests, 0 for none
-	tooLarge                bool          // whether a successful response exceeds the size limit
-	truncated               bool          // whether a successful response is the beginning of a JSON value
 	ambiguous               bool          // whether the attempt may have taken effect although it failed
-	timedOut                bool          // whether the request timeout ended the attempt
-	err                     error
+	err                     error         // no complete response, errTooLarge, or errTruncated
 }
 
 // send makes one attempt and reads the response to its end.
@@ -98,7 +97,7 @@ func (c *Client) send(req *http.Request) *attempt {
 	a.received, a.err = c.config.Now(), err
 	a.retryAfter = retryAfter(a.header, a.received)
 	if err != nil && context.Cause(ctx) == errRequestTimeout { //nolint:errorlint // It is not wrapped.
-		a.timedOut = true
+		a.err = errRequestTimeout
 		c.transport.CloseIdleConnections() // They may have died silently too, and the retry must use a new one.
 	}
 	return a
@@ -119,19 +118,24 @@ func (a *attempt) read(resp *http.Response) error {
 	a.body, err = io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	switch {
 	case int64(len(a.body)) > maxBody:
-		a.body, a.tooLarge = a.body[:maxBody], success
+		a.body = a.body[:maxBody]
+		if success {
+			return errTooLarge
+		}
 		return nil
 	case !success, json.Valid(a.body):
 		// Complete JSON needs no proper end of the connection. It may be the only copy of a token.
 		return nil
+	case err == nil && (bytes.HasPrefix(a.body, []byte("{")) || bytes.HasPrefix(a.body, []byte("["))):
+		return errTruncated
 	}
-	a.truncated = bytes.HasPrefix(a.body, []byte("{")) || bytes.HasPrefix(a.body, []byte("["))
 	return err
 }
 
 // isPermanent reports whether a retry cannot succeed: an untrusted certificate, plain HTTP on an https URL, a redirect
-// loop.
+// loop, too large a response.
 func isPermanent(err error) bool {
 	var certificate *tls.CertificateVerificationError
-	return errors.As(err, &certificate) || errors.Is(err, errTooManyRedirects) || errors.Is(err, http.ErrSchemeMismatch)
+	return errors.As(err, &certificate) || errors.Is(err, errTooManyRedirects) || errors.Is(err, http.ErrSchemeMismatch) ||
+		errors.Is(err, errTooLarge)
 }
