@@ -203,44 +203,47 @@ func TestResolve_precedence(t *testing.T) {
 
 func TestResolve_missingAccessToken(t *testing.T) {
 	t.Parallel()
-	const startsWrong = " starts with a tilde or a quotation mark."
+	const theFile, startsWrong = "the credentials file " + credentialsPath, " starts with a tilde or a quotation mark)"
 	for name, tc := range map[string]struct {
 		env    fakeEnvironment
 		path   string
 		reason string
 	}{
-		"no file": {path: credentialsPath, reason: "The file does not exist."},
+		"no file": {path: credentialsPath, reason: theFile + " does not exist"},
 		"no home directory": {
-			fakeEnvironment{homeless: true}, "credentials.json", "There is no home directory that could contain the file.",
+			fakeEnvironment{homeless: true}, "credentials.json",
+			"there is no home directory that could contain a credentials file",
 		},
 		"empty file": {
-			fakeEnvironment{files: map[string]string{credentialsPath: ""}}, credentialsPath, "The file has no access tokens.",
+			fakeEnvironment{files: map[string]string{credentialsPath: ""}}, credentialsPath, theFile + " has no access tokens",
 		},
 		"logged out": {
 			fakeEnvironment{files: map[string]string{credentialsPath: `{"current":"",
 				"accessTokens":{"https://other.example":""},"accounts":{"https://api.pulumi.com":null}}`}},
-			credentialsPath, "The file has no access tokens.",
+			credentialsPath, theFile + " has no access tokens",
 		},
 		"tokens for different URLs": {
 			fakeEnvironment{files: map[string]string{credentialsPath: `{
 				"accessTokens":{"https://b.example/":"pul-b","file://~":"pul-file","https://u:p@c.example":"pul-c"},
 				"accounts":{"https://b.example":{"accessToken":"pul-b"},"https://a.example":{"accessToken":"pul-a"}}}`}},
-			credentialsPath, "The file only has access tokens for https://a.example, https://b.example.",
+			credentialsPath, theFile + " only has access tokens for https://a.example, https://b.example",
 		},
 		"tilde": {
 			fakeEnvironment{variables: map[string]string{"PULUMI_HOME": "~/.pulumi"}},
-			"~/.pulumi/credentials.json", "The file does not exist. The path in PULUMI_HOME" + startsWrong,
+			"~/.pulumi/credentials.json",
+			"the credentials file ~/.pulumi/credentials.json does not exist (the path in PULUMI_HOME" + startsWrong,
 		},
 		"quotation marks": {
 			fakeEnvironment{variables: map[string]string{"PULUMI_CREDENTIALS_PATH": `"/run"`}},
-			`"/run"/credentials.json`, "The file does not exist. The path in PULUMI_CREDENTIALS_PATH" + startsWrong,
+			`"/run"/credentials.json`,
+			`the credentials file "/run"/credentials.json does not exist (the path in PULUMI_CREDENTIALS_PATH` + startsWrong,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got, err := credentials.Resolve(credentials.Overrides{}, tc.env.environment())
 			requireError(t, err, credentials.AccessToken, "Missing access token (the credentials file "+tc.path+
-				"): There is no access token for https://api.pulumi.com. "+tc.reason)
+				"): There is no access token for https://api.pulumi.com: access_token and PULUMI_ACCESS_TOKEN are not set, and "+tc.reason+".")
 			if !errors.Is(err, credentials.ErrNoAccessToken) {
 				t.Error("the error does not wrap ErrNoAccessToken")
 			}

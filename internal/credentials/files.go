@@ -70,19 +70,19 @@ func (f *credentialsFile) accounts() map[string]account {
 
 func (f *credentialsFile) noAccessTokenError(env Environment, baseURL *url.URL) error {
 	dir, variable := pulumiDir(env)
-	reason := "The file has no access tokens."
+	reason := fmt.Sprintf("%s has no access tokens", f.source)
 	switch urls := slices.Sorted(maps.Keys(f.accounts())); {
 	case dir == "":
-		reason = "There is no home directory that could contain the file."
+		reason = "there is no home directory that could contain a credentials file"
 	case !f.exists && strings.TrimLeft(dir, "~"+quotes) != dir:
-		reason = fmt.Sprintf("The file does not exist. The path in %s starts with a tilde or a quotation mark.", variable)
+		reason = fmt.Sprintf("%s does not exist (the path in %s starts with a tilde or a quotation mark)", f.source, variable)
 	case !f.exists:
-		reason = "The file does not exist."
+		reason = fmt.Sprintf("%s does not exist", f.source)
 	case len(urls) > 0:
-		reason = fmt.Sprintf("The file only has access tokens for %s.", strings.Join(urls, ", "))
+		reason = fmt.Sprintf("%s only has access tokens for %s", f.source, strings.Join(urls, ", "))
 	}
 	return settingsErrorf(AccessToken, "Missing access token", f.source,
-		"There is %w for %s. %s", ErrNoAccessToken, baseURL, reason)
+		"There is %w for %s: access_token and PULUMI_ACCESS_TOKEN are not set, and %s.", ErrNoAccessToken, baseURL, reason)
 }
 
 // storedOrganization returns the organization that `pulumi org set-default` stored for baseURL.

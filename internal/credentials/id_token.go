@@ -106,7 +106,7 @@ func githubIDToken(
 	requestURL, requestToken := env.Getenv(githubRequestURL), env.Getenv(githubRequestToken)
 	if requestURL == "" || requestToken == "" {
 		return "", missingIDToken("the environment",
-			"Neither %s (HCP Terraform) nor %s and %s (a GitHub Actions job with the permission id-token: write) are set.",
+			"%s, %s and %s are not set.",
 			hcpTerraformToken, githubRequestURL, githubRequestToken)
 	}
 	requestToken, err := checkSecret(requestToken)

@@ -85,8 +85,7 @@ func TestIDTokenFunc_errors(t *testing.T) {
 		{variable("MARK"), "Invalid ID token (the environment variable MARK): " +
 			"The ID token starts with a byte-order mark (UTF-16 little endian)."},
 		{githubJob("http://127.0.0.1:1", "", nil, 0), "Missing ID token (the environment): " +
-			"Neither TFC_WORKLOAD_IDENTITY_TOKEN (HCP Terraform) nor ACTIONS_ID_TOKEN_REQUEST_URL and " +
-			"ACTIONS_ID_TOKEN_REQUEST_TOKEN (a GitHub Actions job with the permission id-token: write) are set."},
+			"TFC_WORKLOAD_IDENTITY_TOKEN, ACTIONS_ID_TOKEN_REQUEST_URL and ACTIONS_ID_TOKEN_REQUEST_TOKEN are not set."},
 		{
 			githubJob("not a URL", requestToken, nil, 0),
 			"Missing ID token (GitHub Actions): The value of ACTIONS_ID_TOKEN_REQUEST_URL is not a URL.",

@@ -285,6 +285,7 @@ func causeOf(err error) string {
 		err = authentication.Err
 	}
 	cause := err.Error()
+	settings, isSettingsError := errors.AsType[*credentials.SettingsError](err)
 	unknown, isUnknown := errors.AsType[*pulumiapi.UnknownOutcomeError](err)
 	api, isAPIError := errors.AsType[*pulumiapi.APIError](err)
 	switch {
@@ -294,6 +295,8 @@ func causeOf(err error) string {
 		cause = unknown.Err.Error()
 	case isAPIError:
 		cause = api.Error()
+	case isSettingsError: // The summary and the advice are in the diagnostic already.
+		cause = settingsCause(settings)
 	}
 	lines := []string{"Cause: " + cause}
 	if isAPIError {
@@ -329,24 +332,24 @@ func settingsDiagnostic(err error) diag.Diagnostic {
 
 // settingsCause returns the error of a setting and where its value was found.
 func settingsCause(err *credentials.SettingsError) string {
-	label := "Source"
 	if errors.Is(err, credentials.ErrNoAccessToken) {
-		label = "Searched"
+		return err.Err.Error() // It names all sources.
 	}
-	return fmt.Sprintf("%s %s: %s.", err.Err, label, err.Source)
+	return fmt.Sprintf("%s Source: %s.", err.Err, err.Source)
 }
 
 func settingsAdvice(setting credentials.Setting) string {
 	switch setting {
 	case credentials.AccessToken:
-		return "Set PULUMI_ACCESS_TOKEN or access_token, or run \"pulumi login\". If the token belongs to a different Pulumi Cloud " +
-			"than " + credentials.DefaultBaseURL + ", also set api_url or PULUMI_BACKEND_URL."
+		return "Set PULUMI_ACCESS_TOKEN or access_token, or run \"pulumi login\". If the token belongs to a different Pulumi Cloud, " +
+			"also set api_url or PULUMI_BACKEND_URL."
 	case credentials.APIURL:
 		return "Set api_url or PULUMI_BACKEND_URL to the URL of Pulumi Cloud, such as " + credentials.DefaultBaseURL + "."
 	case credentials.Organization:
 		return "Set organization or PULUMI_DEFAULT_ORGANIZATION to the name of an organization."
 	case credentials.OIDC:
-		return "Set token_file or token_env_var in the oidc block, or give the GitHub Actions job the permission id-token: write."
+		return "Set token_file or token_env_var in the oidc block. In GitHub Actions, give the job the permission id-token: write. In " +
+			"HCP Terraform, set the environment variable TFC_WORKLOAD_IDENTITY_AUDIENCE of the workspace."
 	}
 	return ""
 }

@@ -103,8 +103,8 @@ func (d *providerData) resolveOrganization(ctx context.Context, organization typ
 	}
 	if name == "" {
 		return "", diag.Diagnostics{diag.NewAttributeErrorDiagnostic(organizationPath, "Missing organization",
-			"Pulumi Cloud has no default organization for the user of the access token. Set organization in this block or in the "+
-				"provider block, or set PULUMI_DEFAULT_ORGANIZATION.")}
+			fmt.Sprintf("Pulumi Cloud at %s has no default organization for the user of the access token. Set organization in this "+
+				"block or in the provider block, or set PULUMI_DEFAULT_ORGANIZATION.", d.urlSource()))}
 	}
 	return name, nil
 }

@@ -117,7 +117,7 @@ func TestOrganization_missing(t *testing.T) {
 			t.Parallel()
 			cloud := startPulumiCloud(t, emulator.Options{Modes: []emulator.Mode{mode}})
 			pools := cloud.provider(t, nil).Resource(poolType)
-			const summary, reason = "Missing organization", "Pulumi Cloud has no default organization for the user"
+			const summary, reason = "Missing organization", "has no default organization for the user of the access token"
 			const advice = "Set organization in this block or in the provider block"
 			_, diagnostics := pools.Plan(t.Context(), pools.Absent(), acctest.Values{"name": "runners"})
 			expectError(t, diagnostics, summary, reason, advice, "PULUMI_DEFAULT_ORGANIZATION")
