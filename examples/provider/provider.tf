@@ -26,7 +26,7 @@ output "runner_config" {
   sensitive = true
 }
 
-# Deployments of the stack acme/shop/production execute on these runners.
+# Deployments of the existing stack acme/shop/production execute on these runners.
 resource "pulumicloud_stack_agent_pool" "shop" {
   project       = "shop"
   stack         = "production"

@@ -64,7 +64,7 @@ func (d *agentPoolDataSource) Schema(_ context.Context, _ datasource.SchemaReque
 			Validators:          []validator.String{notEmpty()},
 		},
 		"agents": schema.ListNestedAttribute{
-			MarkdownDescription: "Runners of the agent pool, in the order of Pulumi Cloud. A runner that went offline is listed for " +
+			MarkdownDescription: "Runners of the agent pool, in the order in which Pulumi Cloud returns them. A runner that went offline is listed for " +
 				"another hour or two.",
 			Computed: true,
 			NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{

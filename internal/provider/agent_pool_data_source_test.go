@@ -65,7 +65,7 @@ func TestAgentPoolDataSource_notFound(t *testing.T) {
 		"typo":                   {acctest.Values{"name": "runners-prodution"}, []string{`named "runners-prodution"`, similar}},
 		"capitals":               {acctest.Values{"name": "RUNNERS-PRODUCTION"}, []string{similar}},
 		"part of a name":         {acctest.Values{"name": "production"}, []string{similar}},
-		"no similar name":        {acctest.Values{"name": "xyz"}, []string{"None of its agent pools has a similar name."}},
+		"no similar name":        {acctest.Values{"name": "xyz"}, []string{"None of its agent pools has a similar name or ID."}},
 		"typo in the ID":         {acctest.Values{"id": almost}, []string{`with the ID "` + almost + `"`, similar}},
 		"name instead of the ID": {acctest.Values{"id": "runners-production"}, []string{similar}},
 		"path instead of the ID": {acctest.Values{"id": "../../user"}, []string{`with the ID "../../user"`}},

@@ -107,7 +107,7 @@ func suggestNames(pools []pulumiapi.AgentPool, wanted string) string {
 		}
 	}
 	if len(candidates) == 0 {
-		return "None of its agent pools has a similar name."
+		return "None of its agent pools has a similar name or ID."
 	}
 	slices.SortFunc(candidates, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(b.similarity, a.similarity), strings.Compare(a.pool.Name, b.pool.Name))

@@ -37,7 +37,8 @@ func (r *agentPoolListResource) ListResourceConfigSchema(
 	_ context.Context, _ list.ListResourceSchemaRequest, resp *list.ListResourceSchemaResponse,
 ) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "Lists the agent pools of an organization for `terraform query`.",
+		MarkdownDescription: "Lists the agent pools of an organization for `terraform query`, which requires Terraform 1.14. Save the " +
+			"block in a file that ends in `.tfquery.hcl`, next to a configuration that requires the provider.",
 		Attributes: map[string]schema.Attribute{
 			"organization": schema.StringAttribute{
 				MarkdownDescription: "Name of the organization. Defaults to the provider's organization.",

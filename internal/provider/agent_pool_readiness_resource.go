@@ -58,9 +58,9 @@ func (r *agentPoolReadinessResource) Schema(
 	ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse,
 ) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "Waits until runners of an agent pool are online. Let resources that move work to the agent pool use " +
-			"its `agent_pool_id`, so that they are changed only afterwards. It waits when it is created or replaced, reads nothing " +
-			"when it is refreshed, and deletes nothing.",
+		MarkdownDescription: "Waits until runners of an agent pool are online. Resources that use its `agent_pool_id` change only " +
+			"after that. It waits when it is created or replaced. A refresh sends no request, and a destroy only removes it from the " +
+			"state.",
 		Attributes: map[string]schema.Attribute{
 			"organization": organizationResourceAttribute(),
 			"agent_pool_id": schema.StringAttribute{

@@ -61,8 +61,8 @@ func (r *agentPoolResource) Metadata(
 // Schema implements [resource.Resource].
 func (r *agentPoolResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "Manages an agent pool: a group of self-hosted runners that share a token. Stacks whose deployment " +
-			"settings select the agent pool are deployed by its runners. The Pulumi Cloud console calls it a *workflow runner pool*, " +
+		MarkdownDescription: "Manages an agent pool: a group of self-hosted runners that share a token. Its runners execute the " +
+			"deployments of the stacks that select it in their deployment settings. The Pulumi Cloud console calls it a *workflow runner pool*, " +
 			"and deployment settings call it a *deployment runner pool*.",
 		Attributes: map[string]schema.Attribute{
 			"organization": organizationResourceAttribute(),
@@ -86,22 +86,22 @@ func (r *agentPoolResource) Schema(_ context.Context, _ resource.SchemaRequest, 
 				Default:             stringdefault.StaticString(""),
 			},
 			"force_destroy": schema.BoolAttribute{
-				MarkdownDescription: "Whether to delete the agent pool even if stacks use it. Those stacks fall back to Pulumi-hosted " +
-					"runners. Apply this before you destroy or replace the agent pool. Defaults to `false`.",
+				MarkdownDescription: "Whether to delete the agent pool even if stacks use it. Those stacks fall back to the default " +
+					"agent pool of the organization, or to the Pulumi-hosted pool. Apply this before you destroy or replace the agent pool. Defaults to `false`.",
 				Optional: true,
 				Computed: true,
 				Default:  booldefault.StaticBool(false),
 			},
 			"drain_timeout": schema.StringAttribute{
-				MarkdownDescription: "Maximum time to wait, before the agent pool is deleted, until no deployment is running on it, as a " +
-					"duration such as `30m`. After that time the delete fails. Requires the `deployments:read` permission. Apply this " +
+				MarkdownDescription: "Maximum time that a delete waits for running deployments, as a duration such as `30m`. After that " +
+					"time, the delete fails. Requires the `deployments:read` permission. Apply this " +
 					"before you destroy or replace the agent pool. Defaults to no wait.",
 				Optional:   true,
 				Validators: []validator.String{positiveDuration()},
 			},
 			"store_token": schema.BoolAttribute{
 				MarkdownDescription: "Whether to store the token in the state. Set it to `false` if the runners authenticate with OIDC. " +
-					"Changing this from `false` to `true` forces a new resource. Conflicts with `token_recipients`. Defaults to `true`.",
+					"Changing this to `false` removes the token from the state, and changing it back to `true` forces a new resource. Conflicts with `token_recipients`. Defaults to `true`.",
 				Optional: true,
 				Computed: true,
 				Default:  booldefault.StaticBool(true),
@@ -111,7 +111,7 @@ func (r *agentPoolResource) Schema(_ context.Context, _ resource.SchemaRequest, 
 			},
 			"rotate_triggers": schema.MapAttribute{
 				MarkdownDescription: "Arbitrary key-value pairs that, when changed, replace the agent pool and so issue a new token and " +
-					"ID. The first values that you set on an imported agent pool do not replace it.",
+					"ID. Setting the first values replaces the agent pool too, unless it was imported. So does removing them.",
 				ElementType: types.StringType,
 				Optional:    true,
 				PlanModifiers: []planmodifier.Map{

@@ -80,8 +80,8 @@ func oidcAttribute() schema.SingleNestedAttribute {
 				Optional: true,
 			},
 			"expiration": schema.StringAttribute{
-				MarkdownDescription: "Lifetime of the access token, as a duration such as `30m`. Defaults to that of Pulumi Cloud. A run " +
-					"that takes longer exchanges a new token.",
+				MarkdownDescription: "Lifetime of the access token, as a duration such as `30m`. Defaults to the lifetime that Pulumi " +
+					"Cloud sets. If a run takes longer, the provider exchanges the ID token again.",
 				Optional:   true,
 				Validators: []validator.String{positiveDuration()},
 			},

@@ -75,7 +75,7 @@ func (r *stackAgentPoolResource) Metadata(
 func (r *stackAgentPoolResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	replace := []planmodifier.String{stringplanmodifier.RequiresReplace()}
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "Assigns a stack to an agent pool, whose runners then execute its deployments. It manages only the " +
+		MarkdownDescription: "Assigns an existing stack to an agent pool, whose runners then execute its deployments. It manages only the " +
 			"agent pool in the deployment settings of the stack, and leaves all other settings as they are. Destroying this resource " +
 			"removes the agent pool from the settings, unless they select a different one by then.",
 		Attributes: map[string]schema.Attribute{
@@ -87,7 +87,7 @@ func (r *stackAgentPoolResource) Schema(_ context.Context, _ resource.SchemaRequ
 				PlanModifiers:       replace,
 			},
 			"stack": schema.StringAttribute{
-				MarkdownDescription: "Name of the stack, without organization and project. Changing this forces a new resource.",
+				MarkdownDescription: "Name of the stack, without the organization and the project. Changing this forces a new resource.",
 				Required:            true,
 				Validators:          []validator.String{validPathName()},
 				PlanModifiers:       replace,

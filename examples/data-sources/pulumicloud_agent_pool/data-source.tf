@@ -6,6 +6,7 @@ terraform {
   }
 }
 
+# An agent pool that a different configuration manages.
 data "pulumicloud_agent_pool" "example" {
   organization = "acme"
   name         = "shared"

@@ -26,7 +26,7 @@ variable "cluster_arn" {
 }
 
 variable "subnet_ids" {
-  description = "IDs of subnets with access to Pulumi Cloud."
+  description = "IDs of private subnets with outbound internet access, such as through a NAT gateway."
   type        = list(string)
 }
 

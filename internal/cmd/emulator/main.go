@@ -148,7 +148,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var listenConfig net.ListenConfig
 	listener, err := listenConfig.Listen(ctx, "tcp", c.listen)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; select a different port with -listen, such as -listen 127.0.0.1:0", err)
 	}
 	address, err := netip.ParseAddrPort(listener.Addr().String())
 	if err != nil {
