@@ -4,11 +4,12 @@ package benchmark
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,16 +20,14 @@ import (
 const latency = 50 * time.Millisecond
 
 // BenchmarkPlan plans agent pools without changes. With reads=list the provider shares one list among all agent pools,
-// as it does for users. With reads=get it sends a request for each agent pool.
+// as it does for users. With reads=get the list is unusable, so that the provider sends a request for each agent pool.
 func BenchmarkPlan(b *testing.B) {
 	for _, pools := range []int{100, 1_000} {
 		w := newWorkspace(b, pools)
 		w.MustRun(b, "apply", "-auto-approve")
 		for _, reads := range []string{"list", "get"} {
 			b.Run(fmt.Sprintf("pools=%d/reads=%s", pools, reads), func(b *testing.B) {
-				env := w.Env
-				defer func() { w.Env = env }()
-				w.Env = append(slices.Clip(env), "BENCHMARK_READS="+reads)
+				w.listUnusable.Store(reads == "get")
 				w.reset(b)
 				for b.Loop() {
 					w.MustRun(b, "plan", "-detailed-exitcode")
@@ -59,7 +58,8 @@ func BenchmarkApply(b *testing.B) {
 type workspace struct {
 	*acctest.Workspace
 
-	server *emulator.Server
+	server       *emulator.Server
+	listUnusable *atomic.Bool
 }
 
 func newWorkspace(b *testing.B, pools int) workspace {
@@ -69,9 +69,20 @@ func newWorkspace(b *testing.B, pools int) workspace {
 	if err != nil {
 		b.Fatal(err)
 	}
+	var listUnusable atomic.Bool
+	server.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if listUnusable.Load() && strings.HasSuffix(r.URL.Path, "/agent-pools") {
+				return // 200 without a body
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
 	listener := httptest.NewServer(server)
 	b.Cleanup(listener.Close)
-	w := workspace{acctest.NewTestWorkspace(b, "PULUMI_BACKEND_URL="+listener.URL, "PULUMI_ACCESS_TOKEN="+token), server}
+	w := workspace{
+		acctest.NewTestWorkspace(b, "PULUMI_BACKEND_URL="+listener.URL, "PULUMI_ACCESS_TOKEN="+token), server, &listUnusable,
+	}
 	b.Setenv("CGO_ENABLED", "0")
 	binary, err := acctest.Build(b.Context(), w.Root, "internal/benchmark/provider", "-trimpath", "-ldflags=-s -w")
 	err = errors.Join(err,

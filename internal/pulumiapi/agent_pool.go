@@ -43,7 +43,8 @@ type Agent struct {
 // GetAgentPool returns an agent pool and its agents (GET /api/orgs/{org}/agent-pools/{poolId}). It adds the error
 // *[AgentPoolNotFoundError], also if the access token cannot see the organization.
 func (c *Client) GetAgentPool(ctx context.Context, organization, id string) (*AgentPoolDetail, error) {
-	o := &operation{client: c, organization: organization, id: id, wantStatus: http.StatusOK, idempotent: true}
+	o := c.newOperation(organization)
+	o.id = id
 	response, err := o.sdk().GetAgentPool(ctx, organization, id)
 	err = o.result(err)
 	switch {
@@ -80,10 +81,11 @@ func (c *Client) GetAgentPool(ctx context.Context, organization, id string) (*Ag
 }
 
 // UpdateAgentPool sets the name and description of an agent pool (PATCH /api/orgs/{org}/agent-pools/{poolId}) and
-// returns the values that Pulumi Cloud stored. Only ID, Name and Description are set. It adds the errors
-// *[AgentPoolNotFoundError] and, if the name is taken, *[AgentPoolExistsError].
+// returns the ID and the values that Pulumi Cloud stored. It adds the errors *[AgentPoolNotFoundError] and, if the name
+// is taken, *[AgentPoolExistsError].
 func (c *Client) UpdateAgentPool(ctx context.Context, organization, id, name, description string) (AgentPool, error) {
-	o := &operation{client: c, organization: organization, id: id, wantStatus: http.StatusOK, idempotent: true}
+	o := c.newOperation(organization)
+	o.id = id
 	for {
 		updated, err := o.sdk().PatchOrgAgentPool(ctx, organization, id,
 			apitype.CreateOrgAgentPoolRequest{Name: name, Description: description})
@@ -94,15 +96,17 @@ func (c *Client) UpdateAgentPool(ctx context.Context, organization, id, name, de
 		case err == nil:
 			err = o.responseErrorf("name", "is missing")
 		}
-		if isAmbiguous(err) && ctx.Err() == nil {
-			// A lost response, or a refusal because an earlier attempt already succeeded: the agent pool shows which.
-			detail, getErr := c.GetAgentPool(ctx, organization, id)
-			if getErr == nil && detail.Name == name && detail.Description == description {
-				return detail.AgentPool, nil
-			}
+		conflict := hasStatus(err, http.StatusConflict)
+		if !conflict && !isAmbiguous(err) {
+			return AgentPool{}, err
 		}
-		if hasStatus(err, http.StatusConflict) {
-			err = o.resolveConflict(ctx, name, err)
+		// A lost response, or a refusal because an earlier attempt already succeeded: the list shows which.
+		list, _ := c.RefreshAgentPools(ctx, organization)
+		if pool, found := list.ByID(id); found && pool.Name == name && pool.Description == description {
+			return pool, nil
+		}
+		if conflict {
+			err = o.resolveConflict(ctx, name, list, err)
 		}
 		if err != nil {
 			return AgentPool{}, err
@@ -111,23 +115,25 @@ func (c *Client) UpdateAgentPool(ctx context.Context, organization, id, name, de
 }
 
 // resolveConflict handles a 409, which refuses the name of a different agent pool. It returns nil after a wait if the
-// request should be sent again: Pulumi Cloud may still refuse the name of an agent pool that was just deleted.
-func (o *operation) resolveConflict(ctx context.Context, name string, err error) error {
-	c := o.client
+// request should be sent again: Pulumi Cloud may still refuse the name of an agent pool that was just deleted. list is
+// nil if it could not be read.
+func (o *operation) resolveConflict(ctx context.Context, name string, list *AgentPoolList, err error) error {
 	exists := &AgentPoolExistsError{Organization: o.organization, Name: name, Err: err}
-	list, listErr := c.RefreshAgentPools(ctx, o.organization)
-	if listErr != nil {
+	if list == nil {
 		return exists
 	}
 	switch pools := list.ByName(name); {
-	case len(pools) == 1:
-		exists.Existing = &pools[0]
+	case len(pools) == 0 && o.mayRetry():
+		if err := o.waitForRetry(ctx); err != nil {
+			return o.transportError(err)
+		}
+		return nil
 	case len(pools) == 0:
 		exists.Reserved = true
-		if o.retriesUsed < c.config.MaxRetries && c.config.Sleep(ctx, c.backoff(o.retriesUsed)) == nil {
-			o.retriesUsed++
-			return nil
-		}
+	case len(pools) == 1 && strings.EqualFold(pools[0].ID, o.id):
+		return err
+	case len(pools) == 1:
+		exists.Existing = &pools[0]
 	}
 	return exists
 }
@@ -139,7 +145,8 @@ func (c *Client) DeleteAgentPool(ctx context.Context, organization, id string, f
 	if force {
 		forceParameter = &force
 	}
-	o := &operation{client: c, organization: organization, id: id, wantStatus: http.StatusNoContent, idempotent: true}
+	o := c.newOperation(organization)
+	o.id, o.wantStatus = id, http.StatusNoContent
 	err := o.result(o.sdk().DeleteOrgAgentPool(ctx, organization, id, forceParameter))
 	notFound, isNotFound := errors.AsType[*AgentPoolNotFoundError](err)
 	if !isNotFound && !isResponseError(err) {

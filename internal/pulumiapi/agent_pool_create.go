@@ -27,41 +27,21 @@ type CreatedAgentPool struct{ ID, Token string }
 func (c *Client) CreateAgentPool(ctx context.Context, organization, name, description string) (CreatedAgentPool, error) {
 	grace, cancel := withGracePeriod(ctx, c.config.GracePeriod)
 	defer cancel()
-	create := &createOperation{
-		client: c, grace: grace, organization: organization, name: name, description: description,
-		// The second half of the grace period is for the list.
-		post: &operation{
-			client: c, organization: organization, wantStatus: http.StatusOK, gracePeriod: c.config.GracePeriod / 2,
-		},
-	}
-	create.known = cmp.Or(c.lists.peek(organization), &AgentPoolList{})
-	defer c.lists.invalidate(organization)
-	return create.run(ctx)
-}
-
-// createOperation is one create, whose response may be lost.
-type createOperation struct {
-	client                          *Client
-	organization, name, description string
-	post                            *operation
-	//nolint:containedctx // Every method also has the context of the caller, which ends earlier.
-	grace context.Context
-	known *AgentPoolList // from before the create, may be empty
-
-	ambiguousErr   error     // of the last attempt that may have taken effect, nil if there is none
-	ambiguousSince time.Time // when the first such attempt was sent
-}
-
-func (o *createOperation) run(ctx context.Context) (CreatedAgentPool, error) {
+	o := &createOperation{operation: c.newOperation(organization), name: name, description: description}
+	o.idempotent = false
+	o.gracePeriod = c.config.GracePeriod / 2 // The second half is for the list.
+	o.known = cmp.Or(c.lists.peek(organization), &AgentPoolList{})
+	defer c.lists.invalidate(organization) // It may be from before a late create.
 	for {
 		created, err := o.send(ctx)
 		switch {
 		case err == nil:
 			return created, nil
 		case o.ambiguousErr != nil:
-			err = o.resolve(ctx, err)
+			err = o.resolve(ctx, grace, err)
 		case hasStatus(err, http.StatusConflict):
-			err = o.post.resolveConflict(ctx, o.name, err)
+			list, _ := c.RefreshAgentPools(ctx, organization)
+			err = o.resolveConflict(ctx, name, list, err)
 		}
 		if err != nil {
 			return CreatedAgentPool{}, err
@@ -69,19 +49,30 @@ func (o *createOperation) run(ctx context.Context) (CreatedAgentPool, error) {
 	}
 }
 
+// createOperation is one create, whose response may be lost.
+type createOperation struct {
+	*operation
+
+	name, description string
+	known             *AgentPoolList // from before the create, may be empty
+
+	ambiguousErr   error     // of the last attempt that may have taken effect, nil if there is none
+	ambiguousSince time.Time // when the first such attempt was sent
+}
+
 // send sends the request once, and again only after attempts that had no effect.
 func (o *createOperation) send(ctx context.Context) (CreatedAgentPool, error) {
-	o.post.ambiguousSince = time.Time{} // so that isAmbiguous(err) is about this attempt
-	response, err := o.post.sdk().CreateOrgAgentPool(ctx, o.organization,
+	o.ambiguous = false // Earlier attempts are in ambiguousErr.
+	response, err := o.sdk().CreateOrgAgentPool(ctx, o.organization,
 		apitype.CreateOrgAgentPoolRequest{Name: o.name, Description: o.description})
-	if err = o.post.result(err); err == nil {
+	if err = o.result(err); err == nil {
 		switch {
 		case !validID.MatchString(response.ID):
-			err = o.post.responseErrorf("id", "is not a valid ID")
+			err = o.responseErrorf("id", "is not a valid ID")
 		case o.known.has(response.ID):
-			err = o.post.responseErrorf("id", "is that of an existing agent pool")
+			err = o.responseErrorf("id", "is that of an existing agent pool")
 		case response.TokenValue == "":
-			err = o.post.responseErrorf("tokenValue", "is missing")
+			err = o.responseErrorf("tokenValue", "is missing")
 		default:
 			return CreatedAgentPool{ID: response.ID, Token: response.TokenValue}, nil
 		}
@@ -89,7 +80,7 @@ func (o *createOperation) send(ctx context.Context) (CreatedAgentPool, error) {
 	if isAmbiguous(err) {
 		o.ambiguousErr = err
 		if o.ambiguousSince.IsZero() {
-			o.ambiguousSince = o.post.last.sent
+			o.ambiguousSince = o.last.sent
 		}
 	}
 	return CreatedAgentPool{}, err
@@ -97,33 +88,35 @@ func (o *createOperation) send(ctx context.Context) (CreatedAgentPool, error) {
 
 // resolve determines the outcome after an attempt that may have taken effect. It returns nil if the request should be
 // sent again.
-func (o *createOperation) resolve(ctx context.Context, err error) error {
-	result, pool, lookupErr := o.reconcile(ctx, hasStatus(err, http.StatusConflict))
+func (o *createOperation) resolve(ctx, grace context.Context, err error) error {
+	mayRetry := o.mayRetry()
+	_ = o.waitForRetry(ctx) // A cancellation ends this wait only.
+	result, pool, lookupErr := o.reconcile(ctx, grace, hasStatus(err, http.StatusConflict))
 	switch {
 	case result == createdByUs:
 		return &TokenLostError{Organization: o.organization, Pool: *pool, Err: o.ambiguousErr}
-	case result == existedBefore:
+	case result == notOurs:
 		return &AgentPoolExistsError{Organization: o.organization, Name: o.name, Existing: pool, Err: o.ambiguousErr}
-	case !isAmbiguous(err):
-		// This attempt had no effect, but an earlier one may still be in progress on the server.
-		o.ambiguousErr = errors.Join(o.ambiguousErr, err)
-	case result == notCreated && ctx.Err() == nil && o.post.retriesUsed < o.client.config.MaxRetries:
-		o.post.retriesUsed++
+	case result == notCreated && isAmbiguous(err) && mayRetry && ctx.Err() == nil:
 		return nil
 	}
+	cause := o.ambiguousErr
+	if !isAmbiguous(err) {
+		cause = errors.Join(cause, err) // An earlier attempt may still be in progress on the server.
+	}
 	return &UnknownOutcomeError{
-		Organization: o.organization, Name: o.name, Err: o.ambiguousErr, Candidate: pool, LookupErr: lookupErr,
+		Organization: o.organization, Name: o.name, Err: cause, Candidate: pool, LookupErr: lookupErr,
 	}
 }
 
-// outcome is what the list shows about a create whose response was lost.
+// outcome is the result of reconcile.
 type outcome int
 
 const (
-	notCreated    outcome = iota // no agent pool has the name
-	createdByUs                  // this create created the agent pool
-	existedBefore                // a different create did
-	undecided                    // the agent pool may be from this create, or the list is not readable
+	notCreated  outcome = iota // no agent pool has the name
+	createdByUs                // this create created the agent pool
+	notOurs                    // only agent pools that this create did not create have the name
+	undecided                  // the agent pool may be from this create, or the list is not readable
 )
 
 // conflictReads is the number of lists after a 409: the server may refuse a name that its list does not show yet.
@@ -131,36 +124,31 @@ const conflictReads = 3
 
 // reconcile determines from the list whether an earlier attempt took effect. After a cancellation it reads the list
 // until the end of the grace period, because the server may still be processing the canceled request.
-func (o *createOperation) reconcile(ctx context.Context, conflict bool) (outcome, *AgentPool, error) {
+func (o *createOperation) reconcile(ctx, grace context.Context, conflict bool) (outcome, *AgentPool, error) {
 	c := o.client
-	_ = c.config.Sleep(ctx, c.backoff(o.post.retriesUsed)) // A cancellation ends this wait only.
 	for read := 1; ; read++ {
-		list, err := c.RefreshAgentPools(o.grace, o.organization)
-		if err != nil && read > 1 && o.grace.Err() != nil {
-			break
-		}
-		if err != nil {
+		list, err := c.RefreshAgentPools(grace, o.organization)
+		switch {
+		case err != nil && (read == 1 || grace.Err() == nil):
 			return undecided, nil, err
+		case err != nil: // The grace period is over, and the lists before did not have it.
+			return notCreated, nil, nil
 		}
 		if pools := list.ByName(o.name); len(pools) > 0 {
 			result, pool := o.compare(pools, list)
 			return result, pool, nil
 		}
-		if ctx.Err() == nil && (!conflict || read >= conflictReads) {
+		if ctx.Err() == nil && (!conflict || read >= conflictReads) || c.config.Sleep(grace, c.backoff(read-1)) != nil {
 			return notCreated, nil, nil
 		}
-		if c.config.Sleep(o.grace, c.backoff(read-1)) != nil {
-			break
-		}
 	}
-	return notCreated, nil, nil //nolint:nilerr // Until the end of the grace period, the lists did not have it.
 }
 
-// compare distinguishes an agent pool of this create from one of another, by its description and by its creation time.
+// compare reports whether one of the agent pools is the result of this create. It compares descriptions and creation
+// times. All times are on the clock of the server.
 func (o *createOperation) compare(pools []AgentPool, list *AgentPoolList) (outcome, *AgentPool) {
-	// All times are on the clock of the server.
-	earliest := list.date.Add(-list.received.Sub(o.ambiguousSince) - clockTolerance)
-	latest := list.date.Add(clockTolerance)
+	elapsed := list.received.Sub(o.ambiguousSince)
+	earliest, latest := list.date.Add(-elapsed-clockTolerance), list.date.Add(clockTolerance)
 	var ours, unclear []AgentPool
 	for _, pool := range pools {
 		switch {
@@ -175,7 +163,7 @@ func (o *createOperation) compare(pools []AgentPool, list *AgentPoolList) (outco
 	case len(ours) == 1 && len(unclear) == 0:
 		return createdByUs, &ours[0]
 	case len(ours)+len(unclear) == 0:
-		return existedBefore, &pools[0]
+		return notOurs, &pools[0]
 	}
 	return undecided, &slices.Concat(ours, unclear)[0]
 }

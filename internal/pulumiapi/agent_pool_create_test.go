@@ -247,6 +247,40 @@ func TestCreateAgentPool_conflict(t *testing.T) {
 	}
 }
 
+// A create waits as long as the response asks, but not for more than five minutes.
+func TestCreateAgentPool_retryAfter(t *testing.T) {
+	t.Parallel()
+	for seconds, creates := range map[int]int{30: 2, 300: 2, 301: 1} {
+		for status, failure := range map[int]string{503: "unknown", 409: "reserved"} {
+			limited := withHeader("Retry-After", fmt.Sprint(seconds), refuse(status))
+			s := newServer(t, handlers{
+				"create": sequence(limited, respond(200, createdPool)), "list": respondList(newClock().Now()),
+			})
+			virtual := newClock()
+			got := describe(create(t.Context(), newClient(t, s, withClock(virtual))))
+			waited, want := virtual.Now().Sub(newClock().Now()), "created"
+			if creates == 1 {
+				want = failure
+			}
+			if got != want || s.count("create") != creates || (waited >= 30*time.Second) != (creates == 2) {
+				t.Errorf("%d, %d s: got %s after %d creates and %s", status, seconds, got, s.count("create"), waited)
+			}
+		}
+	}
+}
+
+func TestCreateAgentPool_canceledAfterConflict(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	s := newServer(t, handlers{"create": refuse(409), "list": respondList(newClock().Now())})
+	c := newClient(t, s, func(config *Config) {
+		config.Sleep = func(ctx context.Context, _ time.Duration) error { cancel(); return ctx.Err() }
+	})
+	if err := create(ctx, c); !errors.Is(err, context.Canceled) || isA[*AgentPoolExistsError](err) {
+		t.Errorf("got %v, want context.Canceled", err)
+	}
+}
+
 func TestCreateAgentPool_maxRetries(t *testing.T) {
 	t.Parallel()
 	for maxRetries := range 4 {

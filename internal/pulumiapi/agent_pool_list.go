@@ -20,8 +20,11 @@ type AgentPoolList struct {
 	date     time.Time             // when it was sent, on the clock of the server, or zero
 }
 
-// ByID returns the agent pool with the ID, in any case.
+// ByID returns the agent pool with the ID, in any case. A nil list has none.
 func (l *AgentPoolList) ByID(id string) (AgentPool, bool) {
+	if l == nil {
+		return AgentPool{}, false
+	}
 	if pool := l.byID[strings.ToLower(id)]; pool != nil {
 		return *pool, true
 	}
@@ -54,7 +57,7 @@ func (c *Client) AgentPools(ctx context.Context, organization string) (*AgentPoo
 // RefreshAgentPools is [Client.AgentPools] without the shared list. Use it before reporting that an agent pool does not
 // exist: another provider block is another process, whose writes do not invalidate the shared list.
 func (c *Client) RefreshAgentPools(ctx context.Context, organization string) (*AgentPoolList, error) {
-	o := &operation{client: c, organization: organization, wantStatus: http.StatusOK, idempotent: true}
+	o := c.newOperation(organization)
 	response, err := o.sdk().ListOrgAgentPool(ctx, organization)
 	if err = o.result(err); err == nil {
 		err = o.checkPages()
@@ -97,7 +100,8 @@ func (c *Client) RefreshAgentPools(ctx context.Context, organization string) (*A
 }
 
 // checkPages returns an error if the list is missing, where null is an empty list, and for signs of further pages. The
-// API has no pages today, and a part of the list could hide an agent pool.
+// API has no pages today, and a part of the list could hide an agent pool. If the API gets pages, RefreshAgentPools must
+// request all of them.
 func (o *operation) checkPages() error {
 	var page struct {
 		AgentPools        json.RawMessage `json:"agentPools"`
@@ -120,49 +124,23 @@ func (o *operation) checkPages() error {
 }
 
 // ReadAgentPool returns an agent pool from the shared list (see [Client.AgentPools]), so that reading all agent pools
-// of an organization is one request. An agent pool that the list does not have is read by itself (GET
-// /api/orgs/{org}/agent-pools/{poolId}). The error is an *[AgentPoolNotFoundError] only if both agree, and an
-// *[APIError] if the list contradicts a 404.
+// of an organization is one request. An agent pool that the list does not have, or every one if the list has an
+// unexpected form, is read by itself (GET /api/orgs/{org}/agent-pools/{poolId}). The error is an
+// *[AgentPoolNotFoundError] only if both agree.
 func (c *Client) ReadAgentPool(ctx context.Context, organization, id string) (AgentPool, error) {
-	if c.config.ListMaxAge > 0 {
-		list, err := c.AgentPools(ctx, organization)
-		if err != nil && (ctx.Err() != nil || failsAllReads(err)) {
-			return AgentPool{}, err
-		}
-		if err == nil {
-			if pool, found := list.ByID(id); found {
-				return pool, nil
-			}
-		}
+	list, listErr := c.AgentPools(ctx, organization)
+	if listErr != nil && !isResponseError(listErr) {
+		return AgentPool{}, listErr
+	}
+	if pool, found := list.ByID(id); found {
+		return pool, nil
 	}
 	detail, err := c.GetAgentPool(ctx, organization, id)
 	if err == nil {
 		return detail.AgentPool, nil
 	}
-	notFound, ok := errors.AsType[*AgentPoolNotFoundError](err)
-	if !ok {
-		return AgentPool{}, err
-	}
-	// An organization that the access token cannot see also results in 404.
-	list, listErr := c.AgentPools(ctx, organization)
-	switch {
-	case listErr != nil:
-		return AgentPool{}, listErr
-	case list.has(id):
-		return AgentPool{}, notFound.Err
+	if _, notFound := errors.AsType[*AgentPoolNotFoundError](err); notFound && listErr != nil {
+		err = listErr // An organization that the access token cannot see also results in 404.
 	}
 	return AgentPool{}, err
-}
-
-// failsAllReads reports whether err would also fail any other request to the organization.
-func failsAllReads(err error) bool {
-	switch err := err.(type) { //nolint:errorlint // The list returns these errors as they are.
-	case *TransportError:
-		return !err.Ambiguous
-	case *APIError:
-		return err.IsAPIResponse && err.StatusCode == http.StatusUnauthorized
-	case *ResponseError:
-		return false
-	}
-	return true
 }

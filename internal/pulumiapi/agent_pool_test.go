@@ -76,36 +76,32 @@ func TestUpdateAgentPool(t *testing.T) {
 
 func TestUpdateAgentPool_failures(t *testing.T) {
 	t.Parallel()
-	old, changed := respond(200, poolDetail), respond(200, `{"id":"`+poolID+`","name":"renamed","description":"new"}`)
-	half := respond(200, `{"id":"`+poolID+`","name":"renamed"}`)
-	taken, free := respond(200, `{"agentPools":[{"id":"theirs","name":"renamed"}]}`), respond(200, onePool)
+	old, changed, half := respond(200, onePool), respond(200, renamedPool), respond(200, strings.Replace(renamedPool, "new", "", 1))
+	taken := respond(200, strings.Replace(renamedPool, poolID, otherPoolID, 1))
 	conflict, success := refuse(409), respond(200, `{"name":"renamed","description":"new"}`)
 	for name, test := range map[string]struct {
-		handlers handlers
-		want     string // kind of error
-		counts   string
+		update, list http.HandlerFunc
+		want         string // kind of error
+		counts       string
 	}{
-		"name taken":           {handlers{"update": conflict, "list": taken}, "AgentPoolExistsError", "list:1 update:1"},
-		"taken, list refused":  {handlers{"update": conflict, "list": refuse(403)}, "AgentPoolExistsError", "list:1 update:1"},
-		"name just freed":      {handlers{"update": sequence(conflict, success), "list": free}, "", "list:1 update:2"},
-		"name reserved":        {handlers{"update": conflict, "list": free}, "AgentPoolExistsError", "list:3 update:3"},
-		"gone":                 {handlers{"update": refuse(404)}, "AgentPoolNotFoundError", "update:1"},
-		"404 from proxy":       {handlers{"update": respondHTML(404), "get": old}, "APIError", "get:1 update:1"},
-		"500, took effect":     {handlers{"update": refuse(500), "get": changed}, "", "get:1 update:3"},
-		"500, no effect":       {handlers{"update": refuse(500), "get": old}, "APIError", "get:1 update:3"},
-		"lost, took effect":    {handlers{"update": drop, "get": changed}, "", "get:1 update:3"},
-		"lost, half an effect": {handlers{"update": drop, "get": half}, "TransportError", "get:1 update:3"},
-		"no name, took effect": {handlers{"update": respond(200, `{}`), "get": changed}, "", "get:1 update:1"},
-		"HTML, no effect":      {handlers{"update": respondHTML(200), "get": old}, "ResponseError", "get:1 update:1"},
-		"lost, then own name":  {handlers{"update": sequence(drop, conflict), "get": changed}, "", "get:1 update:2"},
-		"lost, then gone": {
-			handlers{"update": sequence(drop, refuse(404)), "get": refuse(404)}, "AgentPoolNotFoundError", "get:1 update:2",
-		},
-		"lost, then name taken": {
-			handlers{"update": sequence(drop, conflict), "get": old, "list": taken}, "AgentPoolExistsError", "get:1 list:1 update:2",
-		},
+		"name taken":           {conflict, taken, "AgentPoolExistsError", "list:1 update:1"},
+		"taken, list refused":  {conflict, refuse(403), "AgentPoolExistsError", "list:1 update:1"},
+		"name just freed":      {sequence(conflict, success), old, "", "list:1 update:2"},
+		"name reserved":        {conflict, old, "AgentPoolExistsError", "list:3 update:3"},
+		"own name":             {conflict, half, "APIError", "list:1 update:1"},
+		"gone":                 {refuse(404), nil, "AgentPoolNotFoundError", "update:1"},
+		"404 from proxy":       {respondHTML(404), old, "APIError", "list:1 update:1"},
+		"500, took effect":     {refuse(500), changed, "", "list:1 update:3"},
+		"500, no effect":       {refuse(500), old, "APIError", "list:1 update:3"},
+		"lost, took effect":    {drop, changed, "", "list:1 update:3"},
+		"lost, half an effect": {drop, half, "TransportError", "list:1 update:3"},
+		"no name, took effect": {respond(200, `{}`), changed, "", "list:1 update:1"},
+		"HTML, no effect":      {respondHTML(200), old, "ResponseError", "list:1 update:1"},
+		"lost, then own name":  {sequence(drop, conflict), changed, "", "list:1 update:2"},
+		"lost, then gone":      {sequence(drop, refuse(404)), respond(200, emptyList), "AgentPoolNotFoundError", "list:1 update:2"},
+		"lost, then taken":     {sequence(drop, conflict), taken, "AgentPoolExistsError", "list:1 update:2"},
 	} {
-		s := newServer(t, test.handlers)
+		s := newServer(t, handlers{"update": test.update, "list": test.list})
 		pool, err := newClient(t, s).UpdateAgentPool(t.Context(), "acme", poolID, "renamed", "new")
 		if kind(err) != test.want || err == nil && (pool.ID != poolID || pool.Name != "renamed" || pool.Description != "new") {
 			t.Errorf("%s: got %+v, %v, want %s", name, pool, err, test.want)

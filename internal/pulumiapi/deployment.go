@@ -3,7 +3,6 @@ package pulumiapi
 import (
 	"bytes"
 	"context"
-	"net/http"
 	"strings"
 	"time"
 )
@@ -25,7 +24,7 @@ func (c *Client) ActiveDeployments(ctx context.Context, organization, id string)
 	var active []Deployment
 	ascending, pageSize := false, deploymentsPerPage
 	for page := 1; page <= maxDeploymentPages; page++ {
-		o := &operation{client: c, organization: organization, wantStatus: http.StatusOK, idempotent: true}
+		o := c.newOperation(organization)
 		_, err := o.sdk().ListOrgDeployments(ctx, organization, &ascending, &page, &pageSize, nil)
 		// The SDK decodes some 60 fields strictly, of which five matter.
 		var body struct {
@@ -50,7 +49,7 @@ func (c *Client) ActiveDeployments(ctx context.Context, organization, id string)
 			isActive := d.Status == "accepted" || d.Status == "running"
 			if isActive && d.AgentPool != nil && strings.EqualFold(d.AgentPool.ID, id) {
 				active = append(active, Deployment{
-					ID: c.redactor.sanitize(d.ID), Project: c.redactor.sanitize(d.Project), Stack: c.redactor.sanitize(d.Stack),
+					ID: o.sanitize(d.ID), Project: o.sanitize(d.Project), Stack: o.sanitize(d.Stack),
 					Status: d.Status,
 				})
 			}

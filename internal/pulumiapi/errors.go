@@ -269,8 +269,8 @@ func (o *operation) transportError(err error) *TransportError {
 		err = urlErr.Err // Endpoint has the URL.
 	}
 	result := &TransportError{
-		Endpoint: o.endpoint, Attempts: o.attempts, Ambiguous: !o.ambiguousSince.IsZero(),
-		Err: &sanitizedError{text: o.redact(err.Error()), err: err},
+		Endpoint: o.endpoint, Attempts: o.attempts, Ambiguous: o.ambiguous,
+		Err: &sanitizedError{text: o.sanitize(err.Error()), err: err},
 	}
 	if errors.Is(err, errRequestTimeout) {
 		result.Timeout = o.client.config.RequestTimeout
@@ -281,21 +281,21 @@ func (o *operation) transportError(err error) *TransportError {
 func (o *operation) responseErrorf(field, format string, arguments ...any) error {
 	return &ResponseError{
 		Endpoint: o.endpoint, StatusCode: o.last.status, Field: field, Reason: fmt.Sprintf(format, arguments...),
-		ContentType: o.contentType(o.last), RequestID: o.redact(o.last.header.Get(requestIDHeader)),
+		ContentType: o.contentType(o.last), RequestID: o.sanitize(o.last.header.Get(requestIDHeader)),
 	}
 }
 
 func (o *operation) contentType(a *attempt) string {
 	mediaType, _, _ := strings.Cut(a.header.Get("Content-Type"), ";")
-	return o.redact(strings.TrimSpace(mediaType))
+	return o.sanitize(strings.TrimSpace(mediaType))
 }
 
 // apiError decodes the two forms of errors: {"code", "message", …} and, for token exchanges, {"error", …}.
 func (o *operation) apiError(a *attempt) *APIError {
 	result := &APIError{
 		Endpoint: o.endpoint, StatusCode: a.status, ContentType: o.contentType(a),
-		Location: o.redact(a.header.Get("Location")), RequestID: o.redact(a.header.Get(requestIDHeader)),
-		RetryAfter: a.retryAfter, Attempts: o.attempts, Ambiguous: !o.ambiguousSince.IsZero(),
+		Location: o.sanitize(a.header.Get("Location")), RequestID: o.sanitize(a.header.Get(requestIDHeader)),
+		RetryAfter: a.retryAfter, Attempts: o.attempts, Ambiguous: o.ambiguous,
 	}
 	var body struct {
 		Code             int           `json:"code"`
@@ -311,18 +311,18 @@ func (o *operation) apiError(a *attempt) *APIError {
 	case err != nil && !isTypeErr:
 		return result
 	case body.Code == a.status && body.Message != "":
-		result.Message = o.redact(body.Message)
+		result.Message = o.sanitize(body.Message)
 	case o.isTokenExchange && body.OAuthCode != "":
-		result.OAuthCode, result.Message = o.redact(body.OAuthCode), o.redact(body.OAuthDescription)
+		result.OAuthCode, result.Message = o.sanitize(body.OAuthCode), o.sanitize(body.OAuthDescription)
 	default:
 		return result
 	}
 	result.IsAPIResponse = true
-	result.DocumentationURL = o.redact(body.DocumentationURL)
+	result.DocumentationURL = o.sanitize(body.DocumentationURL)
 	for _, detail := range body.Errors[:min(len(body.Errors), maxErrorDetails)] {
 		result.Details = append(result.Details, ErrorDetail{
-			Resource: o.redact(detail.Resource), Attribute: o.redact(detail.Attribute),
-			Type: o.redact(detail.Type), Message: o.redact(detail.Message),
+			Resource: o.sanitize(detail.Resource), Attribute: o.sanitize(detail.Attribute),
+			Type: o.sanitize(detail.Type), Message: o.sanitize(detail.Message),
 		})
 	}
 	return result

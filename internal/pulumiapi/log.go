@@ -30,13 +30,13 @@ func (o *operation) log(req *http.Request, a *attempt, result verdict) {
 		return
 	}
 	fields := []any{
-		"method", o.endpoint.Method, "path", o.endpoint.Path, "query", o.redact(req.URL.RawQuery), "attempt", o.attempts,
+		"method", o.endpoint.Method, "path", o.endpoint.Path, "query", o.sanitize(req.URL.RawQuery), "attempt", o.attempts,
 		"duration_ms", a.received.Sub(a.started).Milliseconds(), "result", string(result),
 	}
 	if a.err != nil {
-		fields = append(fields, "error", o.redact(a.err.Error()))
+		fields = append(fields, "error", o.sanitize(a.err.Error()))
 	} else {
-		fields = append(fields, "status", a.status, "request_id", o.redact(a.header.Get(requestIDHeader)))
+		fields = append(fields, "status", a.status, "request_id", o.sanitize(a.header.Get(requestIDHeader)))
 	}
 	if logger.IsTrace() {
 		var sent []byte
@@ -63,7 +63,7 @@ func (o *operation) loggedBody(body []byte) string {
 func (o *operation) loggedValue(value any) any {
 	switch value := value.(type) {
 	case string:
-		return o.redact(value)
+		return o.sanitize(value)
 	case []any:
 		for i, element := range value {
 			value[i] = o.loggedValue(element)
@@ -84,5 +84,3 @@ func (o *operation) loggedValue(value any) any {
 	}
 	return value
 }
-
-func (o *operation) redact(text string) string { return o.client.redactor.sanitize(text) }

@@ -2,7 +2,6 @@ package pulumiapi
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,7 +16,8 @@ import (
 	"github.com/pulumi/pulumi-cloud-sdk/go/apiclient"
 )
 
-// operation is one operation of the API with all of its attempts. Its execute method is the Executor of the SDK.
+// operation is one operation of the API with all of its attempts. Its execute method is the executor, which the SDK
+// calls.
 type operation struct {
 	client       *Client
 	organization string // empty if the path has none
@@ -27,21 +27,27 @@ type operation struct {
 	wantStatus   int    // the only success, whereas the SDK accepts every status below 400
 	idempotent   bool   // whether the request may be sent again after an attempt that may have taken effect
 
-	isTokenExchange bool                                // the one operation without an access token, which has OAuth errors
-	gracePeriod     time.Duration                       // that an attempt has to finish after the context is canceled
-	needed          func(context.Context) (bool, error) // whether to send an attempt at all, may be nil
+	isTokenExchange bool                        // the one operation without an access token, which has OAuth errors
+	gracePeriod     time.Duration               // that an attempt has to finish after the context is canceled
+	precondition    func(context.Context) error // errNotNeeded if there is nothing to do, checked before each attempt
 
-	endpoint       Endpoint
-	attempts       int
-	retriesUsed    int       // attempts after the first, without those for a renewed token and after a 429
-	refusedToken   string    // access token that a 401 refused, after which the operation uses a new one, once
-	limitedSince   time.Time // when the first 429 arrived
-	ambiguousSince time.Time // when the first attempt was sent that may have taken effect although it failed
-	last           *attempt
-	err            error
+	endpoint     Endpoint
+	attempts     int
+	retriesUsed  int       // attempts after the first, without those for a renewed token and after a 429
+	refusedToken string    // access token that a 401 refused, after which the operation uses a new one, once
+	limitedSince time.Time // when the first 429 arrived
+	ambiguous    bool      // whether a failed attempt may have taken effect
+	last         *attempt
+	err          error
 }
 
-// sdk returns the SDK client to run the operation with.
+// newOperation returns an operation that may be sent again and succeeds with status 200, as most do. organization is
+// empty if the path has none.
+func (c *Client) newOperation(organization string) *operation {
+	return &operation{client: c, organization: organization, wantStatus: http.StatusOK, idempotent: true}
+}
+
+// sdk returns an SDK client for one use of the operation. It clears the result of the use before.
 func (o *operation) sdk() *apiclient.CloudClient {
 	o.last, o.err = nil, nil
 	return &apiclient.CloudClient{BaseURL: o.client.config.BaseURL.String(), Executor: o.execute}
@@ -79,7 +85,7 @@ func (o *operation) decode(err error, body any) error {
 
 // execute sends a request until it succeeds, fails for good, or must not be sent again.
 func (o *operation) execute(req *http.Request) (*http.Response, error) {
-	if req.Method != http.MethodGet && o.stack == nil {
+	if req.Method != http.MethodGet && o.stack == nil { // Deployment settings are not in the list.
 		o.client.lists.invalidate(o.organization)
 		defer o.client.lists.invalidate(o.organization)
 	}
@@ -104,12 +110,12 @@ func (o *operation) run(req *http.Request) error {
 		if err != nil {
 			return err
 		}
-		if o.needed != nil {
-			if needed, err := o.needed(ctx); err != nil || !needed {
-				return cmp.Or(err, errNotNeeded)
+		if o.precondition != nil {
+			if err := o.precondition(ctx); err != nil {
+				return err
 			}
 		}
-		a := o.attempt(req)
+		a := o.sendOnce(req)
 		verdict := o.classify(a)
 		o.log(req, a, verdict)
 		switch {
@@ -119,18 +125,17 @@ func (o *operation) run(req *http.Request) error {
 			o.refusedToken = token
 		case verdict == rateLimited && c.config.MaxRetries > 0 && a.received.Sub(o.limitedSince) < maxRateLimitWait:
 			// throttle.wait waits, together with all other requests of the client.
-		case verdict == retryable && o.retriesUsed < c.config.MaxRetries:
-			if err := c.config.Sleep(ctx, max(a.retryAfter, c.backoff(o.retriesUsed))); err != nil {
+		case verdict == retryable && o.mayRetry():
+			if err := o.waitForRetry(ctx); err != nil {
 				return o.transportError(err)
 			}
-			o.retriesUsed++
 		default:
 			return o.explain(ctx, o.failure(a))
 		}
 	}
 }
 
-// pathArguments are the names of the segments after /api/orgs and /api/stacks.
+// pathArguments names the segments after /api/orgs and /api/stacks, for errors. An endpoint is never invalid.
 var pathArguments = map[string][]string{
 	"orgs":   {"organization", "endpoint", "agent pool ID"},
 	"stacks": {"organization", "project", "stack"},
@@ -152,7 +157,7 @@ func (o *operation) prepare(req *http.Request) error {
 	escaped := strings.TrimSuffix(base.EscapedPath(), "/") + req.URL.EscapedPath()
 	req.URL.Path = strings.TrimSuffix(base.Path, "/") + req.URL.Path
 	req.URL.RawPath = escaped
-	o.endpoint = Endpoint{Method: req.Method, Path: o.redact(escaped)}
+	o.endpoint = Endpoint{Method: req.Method, Path: o.sanitize(escaped)}
 	req.Header.Set("X-Pulumi-Source", "provider")
 	req.Header.Set("User-Agent", o.client.config.UserAgent)
 	return nil
@@ -193,8 +198,23 @@ func (o *operation) authorize(req *http.Request) (string, error) {
 	return token, nil
 }
 
-// attempt sends the request once.
-func (o *operation) attempt(req *http.Request) *attempt {
+// mayRetry reports whether MaxRetries and the last response allow one more attempt.
+func (o *operation) mayRetry() bool {
+	return o.retriesUsed < o.client.config.MaxRetries && o.last.retryAfter <= maxRetryAfter
+}
+
+// waitForRetry counts a retry and waits for it.
+func (o *operation) waitForRetry(ctx context.Context) error {
+	wait := o.client.backoff(o.retriesUsed)
+	if o.last.retryAfter <= maxRetryAfter {
+		wait = max(wait, o.last.retryAfter)
+	}
+	o.retriesUsed++
+	return o.client.config.Sleep(ctx, wait)
+}
+
+// sendOnce sends the request once.
+func (o *operation) sendOnce(req *http.Request) *attempt {
 	c := o.client
 	o.attempts++
 	ctx := req.Context()
@@ -223,12 +243,10 @@ func (o *operation) attempt(req *http.Request) *attempt {
 		if o.limitedSince.IsZero() {
 			o.limitedSince = a.received
 		}
-	case a.status != 0:
+	case a.status != 0 && a.status != http.StatusTooManyRequests:
 		c.throttle.accept(a.started)
 	}
-	if a.ambiguous = o.isAmbiguous(a); a.ambiguous && o.ambiguousSince.IsZero() {
-		o.ambiguousSince = a.sent
-	}
+	o.ambiguous = o.ambiguous || o.isAmbiguous(a)
 	c.addWarnings(a.header.Values("X-Pulumi-Warning")...)
 	return a
 }
@@ -251,7 +269,7 @@ func (o *operation) classify(a *attempt) verdict {
 		return succeeded
 	case isPermanent(a.err), a.retryAfter > maxRetryAfter:
 		return failed
-	case a.ambiguous && !o.idempotent:
+	case !o.idempotent && o.isAmbiguous(a):
 		return ambiguous
 	case a.status == http.StatusTooManyRequests:
 		return rateLimited

@@ -23,7 +23,7 @@ func (c *Client) DefaultOrganization(ctx context.Context) (string, error) {
 }
 
 func (c *Client) getDefaultOrganization(ctx context.Context) (string, error) {
-	o := &operation{client: c, wantStatus: http.StatusOK, idempotent: true}
+	o := c.newOperation("")
 	response, err := o.sdk().GetDefaultOrganization(ctx)
 	err = o.result(err)
 	apiErr, _ := errors.AsType[*APIError](err)
@@ -52,28 +52,31 @@ func (c *Client) SetDefaultAgentPool(ctx context.Context, organization, id strin
 // (PATCH /api/orgs/{org}). Otherwise it does nothing. It reads the list before each attempt, so that it does not undo
 // what another user set in the meantime.
 func (c *Client) ClearDefaultAgentPool(ctx context.Context, organization, id string) error {
-	return c.setDefaultAgentPool(ctx, organization, "", func(ctx context.Context) (bool, error) {
+	return c.setDefaultAgentPool(ctx, organization, "", func(ctx context.Context) error {
 		list, err := c.RefreshAgentPools(ctx, organization)
-		return err == nil && strings.EqualFold(list.DefaultID, id), err
+		if err == nil && !strings.EqualFold(list.DefaultID, id) {
+			err = errNotNeeded
+		}
+		return err
 	})
 }
 
 func (c *Client) setDefaultAgentPool(
-	ctx context.Context, organization, id string, needed func(context.Context) (bool, error),
+	ctx context.Context, organization, id string, precondition func(context.Context) error,
 ) error {
-	o := &operation{
-		client: c, organization: organization, assignedID: id, wantStatus: http.StatusOK, idempotent: true, needed: needed,
-	}
+	o := c.newOperation(organization)
+	o.assignedID, o.precondition = id, precondition
 	_, err := o.sdk().UpdateOrganizationSettings(ctx, organization,
 		apitype.UpdateOrganizationRequest{SetDefaultAgentPoolID: &id})
 	var metadata json.RawMessage // does not contain the default
 	return o.decode(err, &metadata)
 }
 
-// hasAgentPools reports whether the edition of an organization has agent pools (GET /api/orgs/{org}/metadata).
+// hasAgentPools reports whether the edition of an organization has agent pools (GET /api/orgs/{org}/metadata). It is
+// requested once, even if it fails.
 func (c *Client) hasAgentPools(ctx context.Context, organization string) (bool, error) {
 	return c.editions.get(ctx, organization, math.MaxInt64, func(ctx context.Context) (bool, error) {
-		o := &operation{client: c, wantStatus: http.StatusOK, idempotent: true}
+		o := c.newOperation("")
 		_, err := o.sdk().GetOrganizationMetadata(ctx, organization)
 		var body struct {
 			Features struct {

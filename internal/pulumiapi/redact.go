@@ -58,7 +58,7 @@ func (r *redactor) add(secrets ...string) {
 	}
 }
 
-// redact replaces all secrets in a text. It percent-decodes the text while that shows a secret.
+// redact replaces all secrets in a text. It percent-decodes repeatedly while the decoded text contains a secret.
 func (r *redactor) redact(text string) string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -126,6 +126,8 @@ func lowerASCII(text string) string {
 	}
 	return string(lower)
 }
+
+func (o *operation) sanitize(text string) string { return o.client.redactor.sanitize(text) }
 
 // sanitize returns a text that is safe to print: one line of bounded length, without secrets, control characters,
 // terminal escapes and the invisible characters that reorder text.

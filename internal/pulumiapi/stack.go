@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 
 	"github.com/pulumi/pulumi-cloud-sdk/go/apitype"
@@ -32,9 +31,8 @@ func (e *StackNotFoundError) Unwrap() error { return e.Err }
 // StackAgentPool returns the ID of the agent pool in the deployment settings of a stack, which is empty if they do not
 // have one (GET /api/stacks/{org}/{project}/{stack}/deployments/settings). It adds the error *[StackNotFoundError].
 func (c *Client) StackAgentPool(ctx context.Context, stack Stack) (string, error) {
-	o := &operation{
-		client: c, organization: stack.Organization, stack: &stack, wantStatus: http.StatusOK, idempotent: true,
-	}
+	o := c.newOperation(stack.Organization)
+	o.stack = &stack
 	_, err := o.sdk().GetDeploymentSettings(ctx, stack.Organization, stack.Project, stack.Name)
 	var body struct {
 		AgentPoolID string `json:"agentPoolID"`
@@ -66,9 +64,12 @@ func (c *Client) SetStackAgentPool(ctx context.Context, stack Stack, id string) 
 // reads the settings before each attempt, so that it does not undo what another user set in the meantime. It succeeds if
 // the stack or its settings do not exist.
 func (c *Client) ClearStackAgentPool(ctx context.Context, stack Stack, id string) error {
-	err := c.patchStack(ctx, stack, jsonvalue.Null[string](), func(ctx context.Context) (bool, error) {
+	err := c.patchStack(ctx, stack, jsonvalue.Null[string](), func(ctx context.Context) error {
 		current, err := c.StackAgentPool(ctx, stack)
-		return strings.EqualFold(current, id), err
+		if err == nil && !strings.EqualFold(current, id) {
+			err = errNotNeeded
+		}
+		return err
 	})
 	if _, notFound := errors.AsType[*StackNotFoundError](err); notFound {
 		return nil
@@ -78,12 +79,10 @@ func (c *Client) ClearStackAgentPool(ctx context.Context, stack Stack, id string
 
 // patchStack sends a merge patch with one field, so that it may be repeated.
 func (c *Client) patchStack(
-	ctx context.Context, stack Stack, id jsonvalue.Value[string], needed func(context.Context) (bool, error),
+	ctx context.Context, stack Stack, id jsonvalue.Value[string], precondition func(context.Context) error,
 ) error {
-	o := &operation{
-		client: c, organization: stack.Organization, stack: &stack, assignedID: id.ValueOrDefault(),
-		wantStatus: http.StatusOK, idempotent: true, needed: needed,
-	}
+	o := c.newOperation(stack.Organization)
+	o.stack, o.assignedID, o.precondition = &stack, id.ValueOrDefault(), precondition
 	_, err := o.sdk().PatchDeploymentSettings(ctx, stack.Organization, stack.Project, stack.Name,
 		apitype.DeploymentSettingsRequest{AgentPoolID: id})
 	var settings json.RawMessage // with secrets as ciphertext, not needed

@@ -77,7 +77,8 @@ func (c *Client) exchangeToken(ctx context.Context, x TokenExchange) (accessToke
 	}
 	c.redactor.add(idToken)
 	// An exchange creates nothing but the token, so that it may be repeated.
-	o := &operation{client: c, wantStatus: http.StatusOK, idempotent: true, isTokenExchange: true}
+	o := c.newOperation("")
+	o.isTokenExchange = true
 	response, err := o.sdk().Token(ctx, x.request(idToken))
 	err = o.result(err)
 	switch {

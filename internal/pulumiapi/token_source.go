@@ -50,7 +50,8 @@ func (s *exchangeTokenSource) accessToken(ctx context.Context, refused string) (
 	})
 }
 
-// current returns the token, or an empty string if it is the refused one or must be renewed.
+// current returns the token, or an empty string if it is the refused one or must be renewed. Before the first exchange
+// both are empty.
 func (s *exchangeTokenSource) current(refused string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -73,7 +73,6 @@ type attempt struct {
 	header                  http.Header
 	body                    []byte
 	retryAfter              time.Duration // wait that the response requests, 0 for none
-	ambiguous               bool          // whether the attempt may have taken effect although it failed
 	err                     error         // no complete response, errTooLarge, or errTruncated
 }
 

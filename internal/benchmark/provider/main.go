@@ -8,15 +8,10 @@ import (
 	"os"
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/provider"
-	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
 func main() {
-	var options []provider.Option
-	if os.Getenv("BENCHMARK_READS") == "get" {
-		options = append(options, func(config *pulumiapi.Config) { config.ListMaxAge = 0 })
-	}
-	err := provider.Serve("benchmark", false, options...)
+	err := provider.Serve("benchmark", false)
 	if status, readErr := os.ReadFile("/proc/self/status"); readErr == nil {
 		name := fmt.Sprintf("%d.status", os.Getpid())
 		err = errors.Join(err, os.WriteFile(name, status, 0o600)) //nolint:gosec // The name is a number.
