@@ -1,3 +1,3 @@
-// Package chaos holds tests that break everything around the provider, requests, answers, connections, clocks and
-// processes, and count what that loses: pools, tokens, state, secrets. Nothing may be.
+// Package chaos tests the provider with faults in requests, responses, connections, clocks and processes. It counts lost
+// agent pools, tokens and state, and leaked secrets. Every count must be zero.
 package chaos

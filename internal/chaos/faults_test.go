@@ -48,7 +48,7 @@ func (w *workspace) setFaults(rate float64) {
 	w.must(w.pulumi.SetFaults(faults))
 }
 
-// plot is what happens to the requests of a walk apart from the emulator's faults.
+// plot holds the scheduled interruptions of one walk, in addition to the faults of the emulator.
 type plot struct {
 	// arrivals counts down to the request that never gets a response, because stop is called before or after its effect.
 	arrivals atomic.Int64

@@ -134,7 +134,7 @@ func startApply(t *testing.T) *interruptedApply {
 			panic(http.ErrAbortHandler)
 		})
 	})
-	a.pulumi.Use(a.secrets.learnTokens)
+	a.pulumi.Use(a.secrets.addTokens)
 	a.Workspace = acctest.NewTestWorkspace(t, "PULUMI_ACCESS_TOKEN="+accessToken, "PULUMI_BACKEND_URL="+a.pulumi.http.URL,
 		"PULUMI_DEFAULT_ORGANIZATION="+organization, "TF_LOG=TRACE", "TF_LOG_PATH="+a.log)
 	binary, err := acctest.Build(t.Context(), dir, ".")

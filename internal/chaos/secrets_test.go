@@ -45,8 +45,8 @@ func (s *secrets) in(text string) bool {
 	return false
 }
 
-// learnTokens is middleware that adds the tokens of new pools.
-func (s *secrets) learnTokens(api http.Handler) http.Handler {
+// addTokens is middleware that adds the tokens of new pools.
+func (s *secrets) addTokens(api http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		recorder := httptest.NewRecorder()
 		api.ServeHTTP(recorder, r)

@@ -117,7 +117,7 @@ func newWorkspace(tb testing.TB, seed uint64, name string, stats *stats) *worksp
 		options.RateLimit, w.steadyClock = 3, true
 	}
 	w.pulumi = startPulumiCloud(tb, options, w.chance(25), w.intercept)
-	w.pulumi.Use(w.secrets.learnTokens)
+	w.pulumi.Use(w.secrets.addTokens)
 	w.pulumi.Use(w.changeDates)
 	w.context = tfsdklogtest.RootLogger(tflogtest.RootLogger(tb.Context(), logSink{w}), logSink{w})
 	return w

@@ -211,7 +211,8 @@ func TestResolve_missingAccessToken(t *testing.T) {
 	}{
 		"no file": {path: credentialsPath, reason: theFile + " does not exist"},
 		"no home directory": {
-			fakeEnvironment{homeless: true}, "credentials.json",
+			fakeEnvironment{homeless: true},
+			"credentials.json",
 			"there is no home directory that could contain a credentials file",
 		},
 		"empty file": {
@@ -243,7 +244,8 @@ func TestResolve_missingAccessToken(t *testing.T) {
 			t.Parallel()
 			got, err := credentials.Resolve(credentials.Overrides{}, tc.env.environment())
 			requireError(t, err, credentials.AccessToken, "Missing access token (the credentials file "+tc.path+
-				"): There is no access token for https://api.pulumi.com: access_token and PULUMI_ACCESS_TOKEN are not set, and "+tc.reason+".")
+				"): There is no access token for https://api.pulumi.com: access_token and PULUMI_ACCESS_TOKEN are not set, and "+
+				tc.reason+".")
 			if !errors.Is(err, credentials.ErrNoAccessToken) {
 				t.Error("the error does not wrap ErrNoAccessToken")
 			}
@@ -396,7 +398,7 @@ func TestResolve_unusableCredentialsFile(t *testing.T) {
 		malformed = "Error reading credentials file (the credentials file " + credentialsPath +
 			"): The file is not valid JSON or contains unexpected values."
 		encrypted = "Credentials file is encrypted (the credentials file " + credentialsPath +
-			"): Only the Pulumi CLI can decrypt the file."
+			"): The file is encrypted, and only the Pulumi CLI can read it."
 	)
 	overrides := credentials.Overrides{APIURL: credentials.DefaultBaseURL}
 	for content, want := range map[string]string{

@@ -17,8 +17,15 @@ import (
 	"syscall"
 )
 
-// ErrNoAccessToken is wrapped by the [SettingsError] that reports a missing access token.
-var ErrNoAccessToken = errors.New("no access token")
+// Errors that a [SettingsError] wraps, because their advice differs.
+var (
+	// ErrNoAccessToken indicates that no source has an access token.
+	ErrNoAccessToken = errors.New("no access token")
+	// ErrEncrypted indicates a file that only the Pulumi CLI can decrypt.
+	ErrEncrypted = errors.New("file is encrypted, and only the Pulumi CLI can read it")
+	// ErrNoPipeline indicates that the environment has no ID token of a pipeline.
+	ErrNoPipeline = errors.New("are not set")
+)
 
 // credentialsFile is the file that `pulumi login` writes. The keys of its maps are URLs.
 type credentialsFile struct {
@@ -44,8 +51,7 @@ func readCredentialsFile(env Environment, setting Setting) (credentialsFile, err
 	var err error
 	file.source, file.exists, err = decodePulumiFile(env, "credentials", setting, &file)
 	if file.SecureStore != nil { // Takes precedence over err, because other keys may have values of unexpected types.
-		err = settingsErrorf(setting, "Credentials file is encrypted", file.source,
-			"Only the Pulumi CLI can decrypt the file.")
+		err = settingsErrorf(setting, "Credentials file is encrypted", file.source, "The %w.", ErrEncrypted)
 	}
 	return file, err
 }

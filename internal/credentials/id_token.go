@@ -106,8 +106,7 @@ func githubIDToken(
 	requestURL, requestToken := env.Getenv(githubRequestURL), env.Getenv(githubRequestToken)
 	if requestURL == "" || requestToken == "" {
 		return "", missingIDToken("the environment",
-			"%s, %s and %s are not set.",
-			hcpTerraformToken, githubRequestURL, githubRequestToken)
+			"%s, %s and %s %w.", hcpTerraformToken, githubRequestURL, githubRequestToken, ErrNoPipeline)
 	}
 	requestToken, err := checkSecret(requestToken)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
-type agentPoolDataSource struct{ dataSourceDataReceiver }
+type agentPoolDataSource struct{ dataSourceWithProviderData }
 
 type agentPoolDataSourceModel struct {
 	agentPoolDataModel
@@ -40,14 +40,12 @@ var (
 
 func newAgentPoolDataSource() datasource.DataSource { return &agentPoolDataSource{} }
 
-// Metadata implements [datasource.DataSource].
 func (d *agentPoolDataSource) Metadata(
 	_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse,
 ) {
 	resp.TypeName = req.ProviderTypeName + "_agent_pool"
 }
 
-// Schema implements [datasource.DataSource].
 func (d *agentPoolDataSource) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
 	attributes := map[string]schema.Attribute{
 		"organization": organizationDataSourceAttribute(),
@@ -64,8 +62,8 @@ func (d *agentPoolDataSource) Schema(_ context.Context, _ datasource.SchemaReque
 			Validators:          []validator.String{notEmpty()},
 		},
 		"agents": schema.ListNestedAttribute{
-			MarkdownDescription: "Runners of the agent pool, in the order in which Pulumi Cloud returns them. A runner that went offline is listed for " +
-				"another hour or two.",
+			MarkdownDescription: "Runners of the agent pool, in the order in which Pulumi Cloud returns them. A runner that went " +
+				"offline is listed for another hour or two.",
 			Computed: true,
 			NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
 				"hostname": computedString("Hostname of the machine."),
@@ -87,7 +85,6 @@ func (d *agentPoolDataSource) Schema(_ context.Context, _ datasource.SchemaReque
 	}
 }
 
-// ConfigValidators implements [datasource.DataSourceWithConfigValidators].
 func (d *agentPoolDataSource) ConfigValidators(context.Context) []datasource.ConfigValidator {
 	return []datasource.ConfigValidator{datasourcevalidator.ExactlyOneOf(path.MatchRoot("id"), path.MatchRoot("name"))}
 }
@@ -116,7 +113,7 @@ func (d *agentPoolDataSource) Read(ctx context.Context, req datasource.ReadReque
 	}
 	detail, err := d.data.client.GetAgentPool(ctx, organization, pool.ID)
 	if err != nil {
-		resp.Diagnostics.Append(d.data.errorDiagnostic(readOperation(organization, "read agent pool "+pool.ID), err))
+		resp.Diagnostics.Append(d.data.errorDiagnostic(readContext(organization, "read agent pool "+pool.ID), err))
 		return
 	}
 	model = agentPoolDataSourceModel{

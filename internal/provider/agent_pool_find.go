@@ -25,7 +25,7 @@ const (
 func (d *providerData) findByName(
 	ctx context.Context, organization, name string,
 ) (pulumiapi.AgentPool, diag.Diagnostics) {
-	op := readOperation(organization, fmt.Sprintf("find agent pool %q", name))
+	op := readContext(organization, fmt.Sprintf("find agent pool %q", name))
 	list, err := d.client.AgentPools(ctx, organization)
 	if err == nil && len(list.ByName(name)) == 0 {
 		list, err = d.client.RefreshAgentPools(ctx, organization)
@@ -40,17 +40,22 @@ func (d *providerData) findByName(
 		return pulumiapi.AgentPool{}, diag.Diagnostics{diag.NewErrorDiagnostic("Agent pool not found",
 			fmt.Sprintf("Organization %q has no agent pool named %q. %s", organization, name, suggestNames(list.Pools, name)))}
 	default:
+		ids := make([]string, len(found))
+		for i, pool := range found {
+			ids[i] = pool.ID
+		}
 		return pulumiapi.AgentPool{}, diag.Diagnostics{diag.NewErrorDiagnostic("Agent pool name is ambiguous",
-			fmt.Sprintf("Organization %q has %d agent pools named %q. Use the ID instead of the name.",
-				organization, len(found), name))}
+			fmt.Sprintf("Organization %q has %d agent pools named %q. Use one of these IDs instead of the name: %s.",
+				organization, len(found), name, strings.Join(ids, ", ")))}
 	}
 }
 
-// findByID returns the agent pool with the ID as the list shows it or, if the list does not, as far as it is known.
+// findByID returns the agent pool with the ID. If the list does not have it, only the fields of a single agent pool are
+// set.
 func (d *providerData) findByID(
 	ctx context.Context, organization, id string,
 ) (pulumiapi.AgentPool, diag.Diagnostics) {
-	op := readOperation(organization, "find agent pool "+id)
+	op := readContext(organization, "find agent pool "+id)
 	list, err := d.client.AgentPools(ctx, organization)
 	if err != nil {
 		return pulumiapi.AgentPool{}, diag.Diagnostics{d.errorDiagnostic(op, err)}
@@ -107,7 +112,7 @@ func suggestNames(pools []pulumiapi.AgentPool, wanted string) string {
 		}
 	}
 	if len(candidates) == 0 {
-		return "None of its agent pools has a similar name or ID."
+		return "None of its agent pools has a similar name or ID. Check the name or ID, and the organization."
 	}
 	slices.SortFunc(candidates, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(b.similarity, a.similarity), strings.Compare(a.pool.Name, b.pool.Name))

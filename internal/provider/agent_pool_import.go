@@ -3,7 +3,6 @@ package provider
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -38,11 +37,6 @@ func parseImportID(text string) (id importID, ok bool) {
 	}
 	return id, true
 }
-
-var poolIDPattern = regexp.MustCompile(`^(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
-
-// isPoolID reports whether a text has the form of an agent pool ID, a UUID.
-func isPoolID(text string) bool { return poolIDPattern.MatchString(text) }
 
 // resolveImport returns the organization and the agent pool to import, which exists.
 func (r *agentPoolResource) resolveImport(

@@ -32,13 +32,12 @@ var _ list.ListResourceWithConfigure = &agentPoolListResource{}
 
 func newAgentPoolListResource() list.ListResource { return &agentPoolListResource{} }
 
-// ListResourceConfigSchema implements [list.ListResource].
 func (r *agentPoolListResource) ListResourceConfigSchema(
 	_ context.Context, _ list.ListResourceSchemaRequest, resp *list.ListResourceSchemaResponse,
 ) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "Lists the agent pools of an organization for `terraform query`, which requires Terraform 1.14. Save the " +
-			"block in a file that ends in `.tfquery.hcl`, next to a configuration that requires the provider.",
+		MarkdownDescription: "Lists the agent pools of an organization for `terraform query`, which requires Terraform 1.14. Save " +
+			"the block in a file that ends in `.tfquery.hcl`, next to a configuration that requires the provider.",
 		Attributes: map[string]schema.Attribute{
 			"organization": schema.StringAttribute{
 				MarkdownDescription: "Name of the organization. Defaults to the provider's organization.",
@@ -90,7 +89,7 @@ func (r *agentPoolListResource) find(
 	}
 	all, err := r.data.client.AgentPools(ctx, organization)
 	if err != nil {
-		diags.Append(r.data.errorDiagnostic(readOperation(organization, "list the agent pools"), err))
+		diags.Append(r.data.errorDiagnostic(readContext(organization, "list the agent pools"), err))
 		return "", nil, diags
 	}
 	pools, err := selectPools(all.Pools, model.NameRegex, model.Status)

@@ -127,7 +127,7 @@ func TestListAgentPools_error(t *testing.T) {
 	if len(listed) != 1 || listed[0].DisplayName != "" || listed[0].Object.Identity != nil {
 		t.Fatalf("%d results, want only an error", len(listed))
 	}
-	expectError(t, listed[0].Diagnostics, "Organization not found", `Could not list the agent pools of organization "acme".`)
+	expectError(t, listed[0].Diagnostics, "Organization not found", `Could not list the agent pools in organization "acme".`)
 }
 
 func TestListAgentPools_warnings(t *testing.T) {

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
+	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
@@ -24,14 +24,14 @@ import (
 const defaultReadinessTimeout = 10 * time.Minute
 
 // agentPoolReadinessResource waits in Create. It exists only in the state.
-type agentPoolReadinessResource struct{ dataReceiver }
+type agentPoolReadinessResource struct{ withProviderData }
 
 type agentPoolReadinessModel struct {
-	Organization types.String   `tfsdk:"organization"`
-	AgentPoolID  types.String   `tfsdk:"agent_pool_id"`
-	MinRunners   types.Int64    `tfsdk:"min_runners"`
-	Triggers     types.Map      `tfsdk:"triggers"`
-	Timeouts     timeouts.Value `tfsdk:"timeouts"`
+	Organization types.String `tfsdk:"organization"`
+	AgentPoolID  types.String `tfsdk:"agent_pool_id"`
+	MinRunners   types.Int64  `tfsdk:"min_runners"`
+	Triggers     types.Map    `tfsdk:"triggers"`
+	Timeouts     types.Object `tfsdk:"timeouts"`
 }
 
 func (m agentPoolReadinessModel) identity() agentPoolIdentity {
@@ -46,16 +46,14 @@ var (
 
 func newAgentPoolReadinessResource() resource.Resource { return &agentPoolReadinessResource{} }
 
-// Metadata implements [resource.Resource].
 func (r *agentPoolReadinessResource) Metadata(
 	_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse,
 ) {
 	resp.TypeName = req.ProviderTypeName + "_agent_pool_readiness"
 }
 
-// Schema implements [resource.Resource].
 func (r *agentPoolReadinessResource) Schema(
-	ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse,
+	_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse,
 ) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "Waits until runners of an agent pool are online. Resources that use its `agent_pool_id` change only " +
@@ -83,15 +81,20 @@ func (r *agentPoolReadinessResource) Schema(
 				Optional:            true,
 				PlanModifiers:       []planmodifier.Map{mapplanmodifier.RequiresReplace()},
 			},
-			"timeouts": timeouts.Attributes(ctx, timeouts.Opts{
-				Create:            true,
-				CreateDescription: "Maximum time to wait, as a duration such as `5m`. Defaults to `10m`.",
-			}),
+			"timeouts": schema.SingleNestedAttribute{
+				Optional: true,
+				Attributes: map[string]schema.Attribute{
+					"create": schema.StringAttribute{
+						MarkdownDescription: "Maximum time to wait, as a duration such as `5m`. Defaults to `10m`.",
+						Optional:            true,
+						Validators:          []validator.String{positiveDuration()},
+					},
+				},
+			},
 		},
 	}
 }
 
-// IdentitySchema implements [resource.ResourceWithIdentity].
 func (r *agentPoolReadinessResource) IdentitySchema(
 	_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse,
 ) {
@@ -103,7 +106,6 @@ func (r *agentPoolReadinessResource) IdentitySchema(
 	}
 }
 
-// ModifyPlan implements [resource.ResourceWithModifyPlan].
 func (r *agentPoolReadinessResource) ModifyPlan(
 	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
 ) {
@@ -111,7 +113,6 @@ func (r *agentPoolReadinessResource) ModifyPlan(
 	resp.Diagnostics.Append(r.data.checkPlannedPool(ctx, resp.Plan)...)
 }
 
-// Create implements [resource.Resource].
 func (r *agentPoolReadinessResource) Create(
 	ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse,
 ) {
@@ -121,8 +122,9 @@ func (r *agentPoolReadinessResource) Create(
 		return
 	}
 	defer r.data.appendWarnings(&resp.Diagnostics)
-	timeout, diags := plan.Timeouts.Create(ctx, defaultReadinessTimeout)
-	resp.Diagnostics.Append(diags...)
+	var create types.String
+	resp.Diagnostics.Append(req.Plan.GetAttribute(ctx, path.Root("timeouts").AtName("create"), &create)...)
+	timeout := durationOr(create, defaultReadinessTimeout)
 	organization, diags := r.data.resolveOrganization(ctx, plan.Organization)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
@@ -147,7 +149,7 @@ func (r *agentPoolReadinessResource) Create(
 	})
 	switch {
 	case err != nil:
-		op := readOperation(organization, "wait for runners of agent pool "+id)
+		op := readContext(organization, "wait for runners of agent pool "+id)
 		resp.Diagnostics.Append(r.data.errorDiagnostic(op, err))
 		return
 	case online < required:
@@ -180,7 +182,6 @@ func (r *agentPoolReadinessResource) Read(ctx context.Context, req resource.Read
 	resp.Diagnostics.Append(resp.Identity.Set(ctx, state.identity())...)
 }
 
-// Update implements [resource.Resource].
 func (r *agentPoolReadinessResource) Update(
 	ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse,
 ) {
@@ -190,6 +191,5 @@ func (r *agentPoolReadinessResource) Update(
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 }
 
-// Delete implements [resource.Resource].
 func (r *agentPoolReadinessResource) Delete(context.Context, resource.DeleteRequest, *resource.DeleteResponse) {
 }

@@ -20,7 +20,7 @@ func (c pulumiCloud) readiness(t *testing.T, clock *testClock) *acctest.Resource
 }
 
 // createTimeout returns the value of the attribute timeouts.
-func createTimeout(duration string) tftypes.Value {
+func createTimeout(duration any) tftypes.Value {
 	typ := tftypes.Object{AttributeTypes: map[string]tftypes.Type{"create": tftypes.String}}
 	return acctest.Values{"create": duration}.Object(typ)
 }
@@ -79,6 +79,19 @@ func TestAgentPoolReadiness_timeout(t *testing.T) {
 			`"offline", process "2": "offline", last seen 2026-03-01T12:00:00Z`, "timeouts.create")
 		if got := clock.now.Load().Sub(start); got != want || waited.Exists() {
 			t.Errorf("waited %s, want %s, and the state has a readiness: %t", got, want, waited.Exists())
+		}
+	}
+}
+
+func TestAgentPoolReadiness_validation(t *testing.T) {
+	t.Parallel()
+	r := startPulumiCloud(t, emulator.Options{}).readiness(t, newTestClock())
+	for timeout, valid := range map[any]bool{"10m": true, nil: true, tftypes.UnknownValue: true, "-1m": false, "5": false} {
+		diagnostics := r.ValidateConfig(t.Context(), acctest.Values{"agent_pool_id": missingID, "timeouts": createTimeout(timeout)})
+		if !valid {
+			expectError(t, diagnostics, "Invalid duration", "create")
+		} else {
+			expectNone(t, diagnostics)
 		}
 	}
 }

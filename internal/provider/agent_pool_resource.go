@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +23,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
-	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
@@ -35,11 +33,9 @@ const (
 	createdKey = "created"
 	// propagationTimeout is how long after its creation an agent pool may be missing from reads.
 	propagationTimeout = time.Minute
-	// propagationWait is how long a refresh waits for such an agent pool.
-	propagationWait = 15 * time.Second
 )
 
-type agentPoolResource struct{ dataReceiver }
+type agentPoolResource struct{ withProviderData }
 
 var (
 	_ resource.ResourceWithConfigure      = &agentPoolResource{}
@@ -51,19 +47,17 @@ var (
 
 func newAgentPoolResource() resource.Resource { return &agentPoolResource{} }
 
-// Metadata implements [resource.Resource].
 func (r *agentPoolResource) Metadata(
 	_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse,
 ) {
 	resp.TypeName = req.ProviderTypeName + "_agent_pool"
 }
 
-// Schema implements [resource.Resource].
 func (r *agentPoolResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "Manages an agent pool: a group of self-hosted runners that share a token. Its runners execute the " +
-			"deployments of the stacks that select it in their deployment settings. The Pulumi Cloud console calls it a *workflow runner pool*, " +
-			"and deployment settings call it a *deployment runner pool*.",
+			"deployments of the stacks that select it in their deployment settings. The Pulumi Cloud console calls it a *workflow " +
+			"runner pool*, and deployment settings call it a *deployment runner pool*.",
 		Attributes: map[string]schema.Attribute{
 			"organization": organizationResourceAttribute(),
 			"name": schema.StringAttribute{
@@ -77,7 +71,7 @@ func (r *agentPoolResource) Schema(_ context.Context, _ resource.SchemaRequest, 
 				MarkdownDescription: "Prefix of a generated, unique name. Use it with `create_before_destroy`. Exactly one of `name` or " +
 					"`name_prefix` must be set. Changing this renames the agent pool.",
 				Optional:   true,
-				Validators: []validator.String{notEmpty()},
+				Validators: []validator.String{notEmpty(), validNamePrefix()},
 			},
 			"description": schema.StringAttribute{
 				MarkdownDescription: "Description of the agent pool. Defaults to an empty string.",
@@ -86,8 +80,9 @@ func (r *agentPoolResource) Schema(_ context.Context, _ resource.SchemaRequest, 
 				Default:             stringdefault.StaticString(""),
 			},
 			"force_destroy": schema.BoolAttribute{
-				MarkdownDescription: "Whether to delete the agent pool even if stacks use it. Those stacks fall back to the default " +
-					"agent pool of the organization, or to the Pulumi-hosted pool. Apply this before you destroy or replace the agent pool. Defaults to `false`.",
+				MarkdownDescription: "Whether to delete the agent pool even if stacks use it. Those stacks fall back to the default agent " +
+					"pool of the organization, or to the Pulumi-hosted pool. Apply this before you destroy or replace the agent pool. " +
+					"Defaults to `false`.",
 				Optional: true,
 				Computed: true,
 				Default:  booldefault.StaticBool(false),
@@ -101,7 +96,8 @@ func (r *agentPoolResource) Schema(_ context.Context, _ resource.SchemaRequest, 
 			},
 			"store_token": schema.BoolAttribute{
 				MarkdownDescription: "Whether to store the token in the state. Set it to `false` if the runners authenticate with OIDC. " +
-					"Changing this to `false` removes the token from the state, and changing it back to `true` forces a new resource. Conflicts with `token_recipients`. Defaults to `true`.",
+					"Changing this to `false` removes the token from the state, and changing it back to `true` forces a new resource. " +
+					"Conflicts with `token_recipients`. Defaults to `true`.",
 				Optional: true,
 				Computed: true,
 				Default:  booldefault.StaticBool(true),
@@ -156,7 +152,6 @@ func (r *agentPoolResource) Schema(_ context.Context, _ resource.SchemaRequest, 
 	}
 }
 
-// IdentitySchema implements [resource.ResourceWithIdentity].
 func (r *agentPoolResource) IdentitySchema(
 	_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse,
 ) {
@@ -196,7 +191,6 @@ func (r *agentPoolResource) ValidateConfig(
 	}
 }
 
-// ModifyPlan implements [resource.ResourceWithModifyPlan].
 func (r *agentPoolResource) ModifyPlan(
 	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
 ) {
@@ -217,6 +211,9 @@ func (r *agentPoolResource) ModifyPlan(
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	if !state.ID.IsNull() {
+		r.data.managed.Store(strings.ToLower(state.ID.ValueString()), true)
+	}
 	if configuredName.IsNull() {
 		plan.Name = types.StringUnknown()
 		if prefix := plan.NamePrefix; !prefix.IsUnknown() && strings.HasPrefix(state.Name.ValueString(), prefix.ValueString()) {
@@ -227,8 +224,8 @@ func (r *agentPoolResource) ModifyPlan(
 	resp.Diagnostics.Append(r.checkName(ctx, plan, state)...)
 	if state.hasToken() && !plan.TokenRecipients.IsUnknown() && !equalRecipients(state.TokenRecipients, plan.TokenRecipients) {
 		resp.Diagnostics.AddAttributeWarning(path.Root("token_recipients"), "Agent pool must be replaced",
-			"Pulumi Cloud returns the token of an agent pool only once. To encrypt a token to different recipients, the agent pool "+
-				"is replaced and gets a new token and ID.")
+			"Pulumi Cloud returns the token of an agent pool only once, so a change of token_recipients replaces the agent pool. The "+
+				"new one has a new token and ID.")
 	}
 	// Which of the two attributes will have the token, if any, is known before the token is.
 	discard := plan.StoreToken.Equal(types.BoolValue(false))
@@ -243,9 +240,6 @@ func (r *agentPoolResource) ModifyPlan(
 // checkName checks the name of an agent pool that is created or renamed. Pulumi Cloud may have accepted different names
 // before, which import and refresh must accept too.
 func (r *agentPoolResource) checkName(ctx context.Context, plan, state agentPoolModel) diag.Diagnostics {
-	if !state.ID.IsNull() {
-		r.data.managed.Store(strings.ToLower(state.ID.ValueString()), true)
-	}
 	if plan.Name.IsUnknown() || plan.Name.Equal(state.Name) {
 		return nil
 	}
@@ -263,8 +257,9 @@ func (r *agentPoolResource) Create(ctx context.Context, req resource.CreateReque
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	defer r.data.beginWrite(&resp.Diagnostics)()
-	// Values that were unknown during plan are validated here.
+	r.data.markWrite()
+	defer r.data.appendWarnings(&resp.Diagnostics)
+	// Without valid recipients, the token would be lost. Not every caller validates values that were unknown during plan.
 	resp.Diagnostics.Append(validateRecipients(path.Root("token_recipients"), plan.TokenRecipients)...)
 	plan.generateName()
 	organization, diags := r.data.resolveOrganization(ctx, plan.Organization)
@@ -286,7 +281,7 @@ func (r *agentPoolResource) Create(ctx context.Context, req resource.CreateReque
 		plan.ID, plan.Token, plan.EncryptedToken = types.StringValue(lost.Pool.ID), types.StringNull(), types.StringNull()
 		resp.Diagnostics.Append(tokenLostDiagnostic(lost))
 	default:
-		resp.Diagnostics.Append(r.data.errorDiagnostic(operation{
+		resp.Diagnostics.Append(r.data.errorDiagnostic(errorContext{
 			action:       fmt.Sprintf("create agent pool %q in organization %q", name, organization),
 			organization: organization, permission: "agent_pool:create",
 		}, err))
@@ -298,7 +293,6 @@ func (r *agentPoolResource) Create(ctx context.Context, req resource.CreateReque
 	resp.Diagnostics.Append(resp.Private.SetKey(ctx, createdKey, now)...)
 }
 
-// Read implements [resource.Resource].
 func (r *agentPoolResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	// A refresh reads every agent pool, and decoding the whole model takes longer than everything else.
 	var state agentPoolModel
@@ -323,12 +317,12 @@ func (r *agentPoolResource) Read(ctx context.Context, req resource.ReadRequest, 
 		pool, err = r.awaitAgentPool(ctx, organization, id)
 	}
 	if isNotFound(err) {
-		tflog.Info(ctx, "agent pool no longer exists", map[string]any{"organization": organization, "id": id})
+		resp.Diagnostics.Append(goneDiagnostic(&state))
 		resp.State.RemoveResource(ctx)
 		return
 	}
 	if err != nil {
-		resp.Diagnostics.Append(r.data.errorDiagnostic(readOperation(organization, "read "+state.String()), err))
+		resp.Diagnostics.Append(r.data.errorDiagnostic(readContext(organization, "read "+state.String()), err))
 		return
 	}
 	if name := types.StringValue(pool.Name); !name.Equal(state.Name) {
@@ -350,21 +344,6 @@ func (r *agentPoolResource) recentlyCreated(ctx context.Context, req resource.Re
 	return r.data.now().Sub(time.Unix(created, 0)).Abs() < propagationTimeout
 }
 
-// awaitAgentPool reads an agent pool until it appears.
-func (r *agentPoolResource) awaitAgentPool(ctx context.Context, organization, id string) (pulumiapi.AgentPool, error) {
-	var pool pulumiapi.AgentPool
-	var err error
-	pollErr := r.data.client.Poll(ctx, propagationWait, func() (bool, error) {
-		var detail *pulumiapi.AgentPoolDetail
-		if detail, err = r.data.client.GetAgentPool(ctx, organization, id); err == nil {
-			pool = detail.AgentPool
-		}
-		return !isNotFound(err), nil
-	})
-	return pool, cmp.Or(pollErr, err)
-}
-
-// Update implements [resource.Resource].
 func (r *agentPoolResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
 	var plan, state agentPoolModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
@@ -386,12 +365,13 @@ func (r *agentPoolResource) update(ctx context.Context, state, plan agentPoolMod
 	if problem := r.data.notConfigured(); problem != nil {
 		return diag.Diagnostics{problem}
 	}
-	defer r.data.beginWrite(&diags)()
+	r.data.markWrite()
+	defer r.data.appendWarnings(&diags)
 	organization, name, description := state.Organization.ValueString(), plan.Name.ValueString(), plan.Description.ValueString()
 	stored, err := r.data.client.UpdateAgentPool(ctx, organization, state.ID.ValueString(), name, description)
 	if err != nil {
-		return diag.Diagnostics{r.data.errorDiagnostic(operation{
-			action:       fmt.Sprintf("update %s of organization %q", state.String(), organization),
+		return diag.Diagnostics{r.data.errorDiagnostic(errorContext{
+			action:       fmt.Sprintf("update %s in organization %q", state.String(), organization),
 			organization: organization, permission: "agent_pool:update",
 		}, err)}
 	}
@@ -404,52 +384,27 @@ func (r *agentPoolResource) update(ctx context.Context, state, plan agentPoolMod
 	return diags
 }
 
-// Delete implements [resource.Resource].
 func (r *agentPoolResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
 	var state agentPoolModel
 	resp.Diagnostics.Append(r.data.decode(ctx, req.State, &state)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	defer r.data.beginWrite(&resp.Diagnostics)()
+	r.data.markWrite()
+	defer r.data.appendWarnings(&resp.Diagnostics)
 	organization, force := state.Organization.ValueString(), state.ForceDestroy.ValueBool()
 	resp.Diagnostics.Append(r.drain(ctx, state)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
 	if err := r.data.client.DeleteAgentPool(ctx, organization, state.ID.ValueString(), force); err != nil {
-		resp.Diagnostics.Append(r.data.deleteDiagnostic(operation{
-			action:       fmt.Sprintf("delete %s of organization %q", state.String(), organization),
+		resp.Diagnostics.Append(r.data.deleteDiagnostic(errorContext{
+			action:       fmt.Sprintf("delete %s in organization %q", state.String(), organization),
 			organization: organization, permission: "agent_pool:delete",
 		}, force, err))
 	}
 }
 
-// drain waits until no deployment is running on the agent pool.
-func (r *agentPoolResource) drain(ctx context.Context, state agentPoolModel) diag.Diagnostics {
-	timeout, organization := durationOr(state.DrainTimeout, 0), state.Organization.ValueString()
-	if timeout == 0 {
-		return nil
-	}
-	var active []pulumiapi.Deployment
-	err := r.data.client.Poll(ctx, timeout, func() (bool, error) {
-		var err error
-		active, err = r.data.client.ActiveDeployments(ctx, organization, state.ID.ValueString())
-		return len(active) == 0, err
-	})
-	switch {
-	case err != nil:
-		return diag.Diagnostics{r.data.errorDiagnostic(operation{
-			action:       fmt.Sprintf("read the deployments of organization %q before deleting %s", organization, state.String()),
-			organization: organization, permission: "deployments:read",
-		}, err)}
-	case len(active) > 0:
-		return diag.Diagnostics{busyDiagnostic(&state, timeout, active)}
-	}
-	return nil
-}
-
-// ImportState implements [resource.ResourceWithImportState].
 func (r *agentPoolResource) ImportState(
 	ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse,
 ) {

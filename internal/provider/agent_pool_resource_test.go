@@ -164,7 +164,8 @@ func TestAgentPool_identity(t *testing.T) {
 			clock.advance(time.Hour)
 
 			mustDo(t, cloud.DeleteAgentPool("acme", pool.Text("id")))
-			gone := pools.MustRead(t, pool)
+			gone, diagnostics := pools.Read(t.Context(), pool)
+			expectWarning(t, diagnostics, "Object no longer exists", pool.Text("id"))
 			if gone.Exists() {
 				t.Error("the agent pool is still in the state")
 			}
@@ -349,7 +350,7 @@ func TestDeleteAgentPool_inUse(t *testing.T) {
 	mustDo(t, cloud.SetStackPool("acme", "web", "production", pool.Text("id")))
 	cloud.ResetRequests()
 	kept, diagnostics := pools.Destroy(t.Context(), pool)
-	expectError(t, diagnostics, "Agent pool in use", `"runners"`, `"acme"`, "deployment settings", "force_destroy = true")
+	expectError(t, diagnostics, "Agent pool in use", `"runners"`, `"acme"`, "Assign the stacks", "force_destroy = true")
 	if !kept.Exists() {
 		t.Error("the agent pool left the state")
 	}
@@ -604,7 +605,9 @@ func TestAgentPool_validation(t *testing.T) {
 		"empty name": {
 			acctest.Values{"name": ""}, "Invalid value", []string{`AttributeName("name")`, "must not be empty"},
 		},
-		"empty prefix": {acctest.Values{"name_prefix": ""}, "Invalid value", []string{"must not be empty"}},
+		"empty prefix":    {acctest.Values{"name_prefix": ""}, "Invalid value", []string{"must not be empty"}},
+		"space in prefix": {acctest.Values{"name_prefix": " a"}, "Invalid name", []string{"start or end with white space"}},
+		"tab in prefix":   {acctest.Values{"name_prefix": "a\tb"}, "Invalid name", []string{"tabs"}},
 		"token as name": {
 			acctest.Values{"name": accessToken}, "Token in the wrong argument", []string{`AttributeName("name")`},
 		},

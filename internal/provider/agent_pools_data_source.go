@@ -17,7 +17,7 @@ const (
 	statusDescription = "Status that the agent pool must have: `online` or `offline`."
 )
 
-type agentPoolsDataSource struct{ dataSourceDataReceiver }
+type agentPoolsDataSource struct{ dataSourceWithProviderData }
 
 type agentPoolsDataSourceModel struct {
 	Organization       types.String         `tfsdk:"organization"`
@@ -32,14 +32,12 @@ var _ datasource.DataSourceWithConfigure = &agentPoolsDataSource{}
 
 func newAgentPoolsDataSource() datasource.DataSource { return &agentPoolsDataSource{} }
 
-// Metadata implements [datasource.DataSource].
 func (d *agentPoolsDataSource) Metadata(
 	_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse,
 ) {
 	resp.TypeName = req.ProviderTypeName + "_agent_pools"
 }
 
-// Schema implements [datasource.DataSource].
 func (d *agentPoolsDataSource) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "Lists the agent pools of an organization.",
@@ -74,7 +72,6 @@ func (d *agentPoolsDataSource) Schema(_ context.Context, _ datasource.SchemaRequ
 	}
 }
 
-// Read implements [datasource.DataSource].
 func (d *agentPoolsDataSource) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
 	var model agentPoolsDataSourceModel
 	resp.Diagnostics.Append(d.data.decode(ctx, req.Config, &model)...)
@@ -89,7 +86,7 @@ func (d *agentPoolsDataSource) Read(ctx context.Context, req datasource.ReadRequ
 	}
 	list, err := d.data.client.AgentPools(ctx, organization)
 	if err != nil {
-		resp.Diagnostics.Append(d.data.errorDiagnostic(readOperation(organization, "list the agent pools"), err))
+		resp.Diagnostics.Append(d.data.errorDiagnostic(readContext(organization, "list the agent pools"), err))
 		return
 	}
 	pools, err := selectPools(list.Pools, model.NameRegex, model.Status)

@@ -17,57 +17,61 @@ import (
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
-// operation is an operation that failed.
-type operation struct {
+// errorContext is what a diagnostic says about the operation that failed.
+type errorContext struct {
 	// action completes the sentence "Could not …".
 	action string
 	// organization is empty for an operation without one.
 	organization string
 	// permission is the one that the operation requires, such as "agent_pool:create".
 	permission string
+	// rejected is the advice after a response with status 400, or empty.
+	rejected string
 }
 
-// readOperation returns an operation that requires permission to read agent pools.
-func readOperation(organization, action string) operation {
-	return operation{
-		action:       fmt.Sprintf("%s of organization %q", action, organization),
+// readContext returns the context of an operation that requires permission to read agent pools.
+func readContext(organization, action string) errorContext {
+	return errorContext{
+		action:       fmt.Sprintf("%s in organization %q", action, organization),
 		organization: organization, permission: "agent_pool:read",
 	}
 }
 
 // errorDiagnostic turns an error of the client into a diagnostic: what happened, to which object, and what to do.
-func (d *providerData) errorDiagnostic(op operation, err error) diag.Diagnostic {
+func (d *providerData) errorDiagnostic(op errorContext, err error) diag.Diagnostic {
 	summary, advice := d.describe(op, err)
-	detail := fmt.Sprintf("Could not %s.", op.action)
-	if advice != "" {
-		detail += " " + advice
-	}
-	return diag.NewErrorDiagnostic(summary, detail+"\n\n"+causeOf(err))
+	return diag.NewErrorDiagnostic(summary, fmt.Sprintf("Could not %s. %s\n\n%s", op.action, advice, causeOf(err)))
+}
+
+// isNotFound reports whether Pulumi Cloud itself says that an agent pool or a stack does not exist.
+func isNotFound(err error) bool {
+	var pool *pulumiapi.AgentPoolNotFoundError
+	var stack *pulumiapi.StackNotFoundError
+	return errors.As(err, &pool) || errors.As(err, &stack)
 }
 
 // deleteDiagnostic is errorDiagnostic for a delete. Pulumi Cloud responds with 400, and a message that has changed over
 // time, while stacks use the agent pool.
-func (d *providerData) deleteDiagnostic(op operation, force bool, err error) diag.Diagnostic {
+func (d *providerData) deleteDiagnostic(op errorContext, force bool, err error) diag.Diagnostic {
 	var api *pulumiapi.APIError
 	if force || !errors.As(err, &api) || !api.IsAPIResponse || api.StatusCode != http.StatusBadRequest {
 		return d.errorDiagnostic(op, err)
 	}
 	return diag.NewErrorDiagnostic("Agent pool in use",
-		fmt.Sprintf("Could not %s. Pulumi Cloud does not delete an agent pool while stacks use it. Change the deployment settings "+
-			"of the stacks, then apply again.\n\n"+
-			"To delete it anyway, set force_destroy = true and apply that change on its own before you destroy or replace the agent "+
-			"pool: the value in the state applies. If this is a replacement, undo the change that triggers it first. Stacks that use "+
-			"the agent pool then fall back to the default agent pool or to Pulumi-hosted runners.\n\n%s", op.action, causeOf(err)))
+		fmt.Sprintf("Could not %s. Pulumi Cloud rejects this while stacks use the agent pool. Assign the stacks to a different agent "+
+			"pool, then run the command again.\n\n"+
+			"To delete it anyway, set force_destroy = true and apply only that change. Then destroy or replace the agent pool. The "+
+			"stacks fall back to the default agent pool or to the Pulumi-hosted pool. If a replacement is planned, undo its trigger "+
+			"first. If you removed the resource from the configuration, restore it first. An agent pool that was already replaced, "+
+			"with create_before_destroy, cannot get force_destroy any more. In that case, assign the stacks to a different agent "+
+			"pool.\n\n%s", op.action, causeOf(err)))
 }
 
-// busyDiagnostic is the error for an agent pool that is not deleted because it is executing deployments.
-func busyDiagnostic(pool *agentPoolModel, timeout time.Duration, active []pulumiapi.Deployment) diag.Diagnostic {
-	lines := []string{fmt.Sprintf("The %s was not deleted, because it was still executing deployments after %s. Wait until they "+
-		"are finished, or apply a longer drain_timeout first.", pool, timeout)}
-	for _, d := range active {
-		lines = append(lines, fmt.Sprintf("- stack %q of project %q: %s", d.Stack, d.Project, d.Status))
-	}
-	return diag.NewErrorDiagnostic("Agent pool is executing deployments", strings.Join(lines, "\n"))
+// goneDiagnostic is the warning for an object that leaves the state.
+func goneDiagnostic(object fmt.Stringer) diag.Diagnostic {
+	return diag.NewWarningDiagnostic("Object no longer exists",
+		fmt.Sprintf("The %s does not exist any more in Pulumi Cloud, and leaves the state. If the configuration contains it, the next "+
+			"apply creates it again. A new agent pool has a new token.", object))
 }
 
 // tokenLostDiagnostic is the error for an agent pool that is in the state without its token.
@@ -75,13 +79,14 @@ func tokenLostDiagnostic(err *pulumiapi.TokenLostError) diag.Diagnostic {
 	return diag.NewErrorDiagnostic("Agent pool created without its token",
 		fmt.Sprintf("Agent pool %q was created in organization %q with the ID %s, but the response with its token was lost, and "+
 			"Pulumi Cloud returns a token only once. The agent pool is in the state and marked as tainted. Apply again to replace "+
-			"it. To keep it without a token, run \"terraform untaint\". If another user created an agent pool with this name and "+
-			"description at the same moment, run \"terraform state rm\" instead, so that it is not replaced.\n\n%s",
+			"it. To keep it without a token, run \"terraform untaint ADDRESS\". If a different user created an agent pool with this "+
+			"name and description at the same moment, run \"terraform state rm ADDRESS\" instead, and choose a different name. ADDRESS "+
+			"is the address of this resource.\n\n%s",
 			err.Pool.Name, err.Organization, err.Pool.ID, causeOf(err.Err)))
 }
 
 // describe returns the summary of a diagnostic, and what to do.
-func (d *providerData) describe(op operation, err error) (summary, advice string) {
+func (d *providerData) describe(op errorContext, err error) (summary, advice string) {
 	var (
 		authentication *pulumiapi.AuthenticationError
 		settings       *credentials.SettingsError
@@ -100,19 +105,23 @@ func (d *providerData) describe(op operation, err error) (summary, advice string
 	switch {
 	case errors.As(err, &exists):
 		return existsAdvice(exists)
+	case errors.As(err, &unknown) && unknown.LookupErr == nil && unknown.Candidate == nil && hasResponse(unknown.Err):
+		summary, advice = d.describe(op, unknown.Err)
+		return summary, fmt.Sprintf("%s Organization %q has no agent pool %q, so it was probably not created.",
+			advice, unknown.Organization, unknown.Name)
 	case errors.As(err, &unknown):
 		return "Agent pool may have been created", unknownOutcomeAdvice(unknown)
 	case errors.As(err, &authentication):
-		return d.describe(operation{}, authentication.Err)
+		return d.describe(errorContext{}, authentication.Err)
 	case errors.Is(err, context.Canceled):
-		return "Request canceled", "The run was interrupted."
+		return "Request canceled", "The run was interrupted. Run the command again."
 	case errors.As(err, &settings):
-		return settings.Summary, settingsAdvice(settings.Setting)
+		return settings.Summary, settingsAdvice(settings)
 	case errors.As(err, &refused):
-		return "ID token rejected", exchangeAdvice(refused)
+		return "ID token rejected", d.exchangeAdvice(refused)
 	case errors.As(err, &notFound):
-		return "Agent pool not found", fmt.Sprintf("Organization %q has no agent pool with the ID %s. It may have been deleted "+
-			"outside of Terraform. Run a new plan.", notFound.Organization, notFound.ID)
+		return "Agent pool not found", fmt.Sprintf("Organization %q has no agent pool with the ID %s. Correct the ID. If the agent "+
+			"pool was deleted outside of Terraform, run a new plan.", notFound.Organization, notFound.ID)
 	case errors.As(err, &stack):
 		return "Stack not found", fmt.Sprintf("Stack %q does not exist, or the access token cannot see it. Check the names of the "+
 			"organization, the project and the stack.", stack.Stack)
@@ -125,57 +134,79 @@ func (d *providerData) describe(op operation, err error) (summary, advice string
 			"the Enterprise edition. Upgrade the organization, or use a different one.", feature.Organization)
 	case errors.As(err, &argument):
 		return "Invalid value", fmt.Sprintf("The %s.", argument.Error())
+	case errors.As(err, &response) && response.ContentType == "text/html":
+		return "Unexpected response from Pulumi Cloud", fmt.Sprintf("The server at %s returned an HTML page. Correct the URL or the "+
+			"proxy settings.", d.urlSource())
 	case errors.As(err, &response):
 		return "Unexpected response from Pulumi Cloud", fmt.Sprintf("Pulumi Cloud at %s returned a success status with an unexpected "+
-			"body. If the content is HTML, a proxy responded or the URL is wrong. Otherwise upgrade the provider.", d.urlSource())
+			"body. Run the command again. If the error persists, upgrade the provider.", d.urlSource())
 	case errors.As(err, &api):
 		return d.describeStatus(op, api)
 	case errors.As(err, &transport):
-		return d.describeTransport(transport)
+		return d.describeTransport(op, transport)
 	}
-	return "Pulumi Cloud request failed", ""
+	return "Pulumi Cloud request failed", "Run the command again."
 }
 
-func (d *providerData) describeStatus(op operation, err *pulumiapi.APIError) (summary, advice string) {
+// hasResponse reports whether err is a complete response, which may be from a proxy.
+func hasResponse(err error) bool {
+	var api *pulumiapi.APIError
+	var response *pulumiapi.ResponseError
+	return errors.As(err, &api) || errors.As(err, &response)
+}
+
+// effectOf returns a sentence about a write whose outcome is not known, with a space before it.
+func effectOf(op errorContext) string {
+	if op.permission == "" || strings.HasSuffix(op.permission, ":read") {
+		return ""
+	}
+	return " It may have taken effect."
+}
+
+func (d *providerData) describeStatus(op errorContext, err *pulumiapi.APIError) (summary, advice string) {
 	switch {
 	case err.StatusCode == http.StatusTooManyRequests:
-		advice = fmt.Sprintf("Requests were still limited after %d attempts.", err.Attempts)
-		if err.RetryAfter > 0 {
+		advice = fmt.Sprintf("Requests are still limited (attempts: %d).", err.Attempts)
+		if err.RetryAfter > pulumiapi.MaxRetryAfter {
 			advice = fmt.Sprintf("The response asks for a wait of %s.", err.RetryAfter)
 		}
 		return "Rate limit exceeded", advice + " Apply again later, or with a lower -parallelism."
 	case err.StatusCode == http.StatusProxyAuthRequired:
-		return "Proxy authentication required", "The proxy rejected the request. Set a user name and password in HTTPS_PROXY."
+		return d.describeProxyAuthentication()
 	case err.StatusCode >= http.StatusInternalServerError:
-		return "Pulumi Cloud server error", fmt.Sprintf("The request failed after %d attempts. The state is unchanged. Apply again, "+
-			"and see https://status.pulumi.com if the error persists.", err.Attempts)
+		advice = fmt.Sprintf("The request failed (attempts: %d).%s Run the command again.", err.Attempts, effectOf(op))
+		if d.credentials.BaseURL.String() == credentials.DefaultBaseURL {
+			advice += " If the error persists, see https://status.pulumi.com."
+		}
+		return "Pulumi Cloud server error", advice
 	case !err.IsAPIResponse && err.Location != "":
 		return "Response not from Pulumi Cloud", fmt.Sprintf("The server at %s redirects to %s, and the provider does not send the "+
 			"access token there. If that is the correct address, set api_url to it.", d.urlSource(), err.Location)
 	case !err.IsAPIResponse:
 		return "Response not from Pulumi Cloud", fmt.Sprintf("The URL %s may be wrong, or a proxy responded instead of forwarding "+
-			"the request. The state is unchanged.", d.urlSource())
+			"the request. Correct the URL or the proxy settings.", d.urlSource())
 	case err.StatusCode == http.StatusUnauthorized:
 		return d.describeUnauthorized(err)
 	case err.StatusCode == http.StatusForbidden && op.permission != "":
-		return "Permission denied", fmt.Sprintf("If the message from Pulumi Cloud below does not name a different reason, this "+
-			"operation requires the %s permission in organization %q. By default only organization administrators have it. Use a token "+
-			"of an administrator or of a custom role with this permission.", op.permission, op.organization)
+		return "Permission denied", fmt.Sprintf("This operation requires the %s permission in organization %q. Use a token of an "+
+			"organization administrator, or of a custom role with this permission. If the cause below gives a different reason, follow "+
+			"that reason instead.", op.permission, op.organization)
 	case err.StatusCode == http.StatusPaymentRequired:
 		return "Feature not available", fmt.Sprintf("The subscription of organization %q does not include this feature. Upgrade the "+
 			"subscription.", op.organization)
-	case op.permission == "stack_deployment_settings:write" && err.StatusCode == http.StatusBadRequest:
-		return "Deployment settings rejected", "Pulumi Cloud does not accept the agent pool for this stack. Stacks that run " +
-			"Terraform cannot have an agent pool."
 	}
-	return "Request rejected", ""
+	advice = "Correct the problem that the cause below describes, then apply again."
+	if err.StatusCode == http.StatusBadRequest && op.rejected != "" {
+		advice += " " + op.rejected
+	}
+	return "Request rejected", advice
 }
 
 func (d *providerData) describeUnauthorized(err *pulumiapi.APIError) (summary, advice string) {
 	for _, detail := range err.Details {
 		if detail.Type == "saml_login_required" || detail.Type == "saml_reauth_required" {
-			return "SSO login required", fmt.Sprintf("Organization %q requires a login through SAML SSO. Log in to the Pulumi Cloud "+
-				"console through SSO again, then apply again.", detail.Attribute)
+			return "SSO login required", fmt.Sprintf("Organization %q requires a login through SAML SSO. The user of the "+
+				"access token must log in to the Pulumi Cloud console through SSO again.", detail.Attribute)
 		}
 	}
 	advice = fmt.Sprintf("Pulumi Cloud at %s does not accept %s. ", d.urlSource(), d.tokenSource())
@@ -183,8 +214,8 @@ func (d *providerData) describeUnauthorized(err *pulumiapi.APIError) (summary, a
 		return "Access token rejected", advice + "The token is short-lived and has probably expired. Run \"pulumi whoami\" to renew " +
 			"it, or \"pulumi login\"."
 	}
-	return "Access token rejected", advice + "The token may have expired, been deleted, or belong to a different Pulumi Cloud. " +
-		"Set a valid token."
+	return "Access token rejected", advice + "The token may have expired or been deleted, or it may belong to a different " +
+		"Pulumi Cloud. Set a valid token."
 }
 
 // tokenSource and urlSource name a setting and where its value was found.
@@ -203,28 +234,32 @@ func (d *providerData) urlSource() string {
 }
 
 // exchangeAdvice names what an OIDC policy compares, and the claims of the ID token.
-func exchangeAdvice(err *pulumiapi.ExchangeRefusedError) string {
+func (d *providerData) exchangeAdvice(err *pulumiapi.ExchangeRefusedError) string {
+	if !err.Expiry.IsZero() && err.Expiry.Before(d.now()) {
+		return fmt.Sprintf("The ID token expired at %s. Run the job again, or request a new ID token.", err.Expiry.Format(time.RFC3339))
+	}
 	if err.WrongAudience() {
 		return fmt.Sprintf("The ID token has the audience %s instead of %s. Configure the pipeline to request that audience.",
 			strings.Join(err.Audiences, ", "), err.Exchange.Audience())
+	}
+	claims := ""
+	if err.Issuer != "" {
+		claims = fmt.Sprintf(", which has the issuer %s and the subject %s", err.Issuer, err.Subject)
 	}
 	scope := ""
 	if err.Exchange.Scope != "" {
 		scope = fmt.Sprintf(" with the scope %q", err.Exchange.Scope)
 	}
-	advice := fmt.Sprintf("Register the issuer of the ID token in organization %q, with a policy that matches the token and allows "+
-		"tokens of type %q%s. The edition of the organization must include that token type.",
-		err.Exchange.Organization, err.Exchange.TokenType, scope)
-	if err.Issuer != "" {
-		advice += fmt.Sprintf(" The ID token has the issuer %s and the subject %s.", err.Issuer, err.Subject)
-	}
-	return advice + " An expired ID token is rejected too."
+	return fmt.Sprintf("Pulumi Cloud did not exchange the ID token%s. Register this issuer in organization %q, with a policy that "+
+		"allows this subject to request tokens of type %q%s. The edition of the organization must include that token type.",
+		claims, err.Exchange.Organization, err.Exchange.TokenType, scope)
 }
 
-func (d *providerData) describeTransport(err *pulumiapi.TransportError) (summary, advice string) {
+func (d *providerData) describeTransport(op errorContext, err *pulumiapi.TransportError) (summary, advice string) {
 	var (
 		unknownAuthority x509.UnknownAuthorityError
 		verification     *tls.CertificateVerificationError
+		noTLS            tls.RecordHeaderError
 	)
 	switch {
 	case errors.As(err, &unknownAuthority):
@@ -233,15 +268,22 @@ func (d *providerData) describeTransport(err *pulumiapi.TransportError) (summary
 	case errors.As(err, &verification):
 		return "Invalid certificate", fmt.Sprintf("The certificate of the server is not valid for the URL %s at this time. Correct "+
 			"the URL, the certificate, or the clock of this machine.", d.urlSource())
-	case errors.Is(err, http.ErrSchemeMismatch):
-		return "Server does not use TLS", fmt.Sprintf("The server responded with plain HTTP, but the URL %s starts with https. "+
-			"Correct its scheme or port.", d.urlSource())
+	case errors.Is(err, pulumiapi.ErrProxyAuthentication):
+		return d.describeProxyAuthentication()
+	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &noTLS):
+		return "Server does not use TLS", fmt.Sprintf("The URL %s starts with https, but the server does not respond with TLS. "+
+			"Correct the scheme or the port.", d.urlSource())
 	case err.Timeout > 0:
-		return "Request timed out", fmt.Sprintf("There was no response within %s in any of %d attempts. Check the network, or set a "+
-			"longer request_timeout.", err.Timeout, err.Attempts)
+		return "Request timed out", fmt.Sprintf("There was no response within %s (attempts: %d).%s Check the network, or set a longer "+
+			"request_timeout.", err.Timeout, err.Attempts, effectOf(op))
 	}
-	return "Pulumi Cloud is unreachable", fmt.Sprintf("Check the URL %s, the network, and the proxy settings HTTPS_PROXY and "+
-		"NO_PROXY.", d.urlSource())
+	return "Pulumi Cloud is unreachable", fmt.Sprintf("Check the URL %s, the network, and the proxy settings %s and NO_PROXY.",
+		d.urlSource(), proxyVariable(d.credentials.BaseURL))
+}
+
+func (d *providerData) describeProxyAuthentication() (summary, advice string) {
+	return "Proxy authentication required", fmt.Sprintf("The proxy rejected the request. Set a user name and password in %s.",
+		proxyVariable(d.credentials.BaseURL))
 }
 
 func existsAdvice(err *pulumiapi.AgentPoolExistsError) (summary, advice string) {
@@ -251,25 +293,34 @@ func existsAdvice(err *pulumiapi.AgentPoolExistsError) (summary, advice string) 
 			"name.", err.Name, err.Organization)
 	}
 	advice = fmt.Sprintf("Organization %q already has an agent pool named %q, and names must be unique.", err.Organization, err.Name)
-	if err.Existing == nil {
-		return "Agent pool already exists", advice + " Choose a different name."
+	switch {
+	case err.Existing == nil:
+		advice += " Choose a different name."
+	case err.ID != "":
+		advice += fmt.Sprintf(" Its ID is %s. Choose a different name, or rename that agent pool first. To swap two names, give one "+
+			"of the agent pools a temporary name in a separate apply.", err.Existing.ID)
+	default:
+		advice += fmt.Sprintf(" Its ID is %s.\n\n"+
+			"If this configuration already manages that agent pool, for example because of create_before_destroy, set name_prefix "+
+			"instead of name. If you do not need it, delete it. Otherwise choose a different name, or import it without its token:\n\n"+
+			"  terraform import ADDRESS %s/%[1]s\n\n"+
+			"where ADDRESS is the address of this resource.", err.Existing.ID, err.Organization)
 	}
-	return "Agent pool already exists", fmt.Sprintf("%s Its ID is %s.\n\n"+
-		"If this configuration already manages that agent pool (for example because names are swapped, or because of "+
-		"create_before_destroy), set name_prefix instead of name, or rename it in a separate apply. Otherwise choose a different "+
-		"name, or import the agent pool without its token:\n\n"+
-		"  terraform import ADDRESS %s/%s\n\n"+
-		"where ADDRESS is that of a resource, such as pulumicloud_agent_pool.example.",
-		advice, err.Existing.ID, err.Organization, err.Existing.ID)
+	return "Agent pool already exists", advice
 }
 
 func unknownOutcomeAdvice(err *pulumiapi.UnknownOutcomeError) string {
 	const lost = "The request was sent, but its response was lost."
 	if err.Candidate != nil {
-		return fmt.Sprintf("%s Organization %q has an agent pool %q with the ID %s, which may be the one. Look at it in the Pulumi "+
-			"Cloud console. Then delete it, or import it without its token:\n\n  terraform import ADDRESS %s/%s\n\n"+
-			"where ADDRESS is that of this resource.",
+		return fmt.Sprintf("%s Organization %q has an agent pool %q with the ID %s, which may be from this request. Check its "+
+			"creation time in the Pulumi Cloud console. Then delete it, or import it without its token:\n\n"+
+			"  terraform import ADDRESS %s/%s\n\n"+
+			"where ADDRESS is the address of this resource.",
 			lost, err.Organization, err.Name, err.Candidate.ID, err.Organization, err.Candidate.ID)
+	}
+	if errors.Is(err.Err, context.Canceled) && err.LookupErr == nil {
+		return fmt.Sprintf("The run was interrupted before Pulumi Cloud responded, so agent pool %q may still be created in "+
+			"organization %q. Wait a minute, then apply again.", err.Name, err.Organization)
 	}
 	finding := "Organization %q had no agent pool %q immediately afterwards, so it was probably not created."
 	if err.LookupErr != nil {
@@ -288,6 +339,7 @@ func causeOf(err error) string {
 	settings, isSettingsError := errors.AsType[*credentials.SettingsError](err)
 	unknown, isUnknown := errors.AsType[*pulumiapi.UnknownOutcomeError](err)
 	api, isAPIError := errors.AsType[*pulumiapi.APIError](err)
+	transport, isTransportError := errors.AsType[*pulumiapi.TransportError](err)
 	switch {
 	case isUnknown && unknown.LookupErr != nil:
 		cause = unknown.Err.Error() + "\nThen: " + unknown.LookupErr.Error()
@@ -295,6 +347,8 @@ func causeOf(err error) string {
 		cause = unknown.Err.Error()
 	case isAPIError:
 		cause = api.Error()
+	case isTransportError:
+		cause = transport.Error()
 	case isSettingsError: // The summary and the advice are in the diagnostic already.
 		cause = settingsCause(settings)
 	}
@@ -326,7 +380,7 @@ func settingsDiagnostic(err error) diag.Diagnostic {
 	if !errors.As(err, &settings) {
 		return diag.NewErrorDiagnostic("Invalid provider configuration", err.Error())
 	}
-	detail := settingsCause(settings) + " " + settingsAdvice(settings.Setting)
+	detail := settingsCause(settings) + " " + settingsAdvice(settings)
 	return diag.NewAttributeErrorDiagnostic(path.Root(string(settings.Setting)), settings.Summary, detail)
 }
 
@@ -338,27 +392,22 @@ func settingsCause(err *credentials.SettingsError) string {
 	return fmt.Sprintf("%s Source: %s.", err.Err, err.Source)
 }
 
-func settingsAdvice(setting credentials.Setting) string {
-	switch setting {
-	case credentials.AccessToken:
+func settingsAdvice(err *credentials.SettingsError) string {
+	switch {
+	case errors.Is(err, credentials.ErrEncrypted):
+		return "Set PULUMI_ACCESS_TOKEN, and also PULUMI_BACKEND_URL unless it is " + credentials.DefaultBaseURL + "."
+	case errors.Is(err, credentials.ErrNoAccessToken):
 		return "Set PULUMI_ACCESS_TOKEN or access_token, or run \"pulumi login\". If the token belongs to a different Pulumi Cloud, " +
 			"also set api_url or PULUMI_BACKEND_URL."
-	case credentials.APIURL:
+	case err.Setting == credentials.AccessToken:
+		return "Correct it, or set PULUMI_ACCESS_TOKEN or access_token to a valid access token."
+	case err.Setting == credentials.APIURL:
 		return "Set api_url or PULUMI_BACKEND_URL to the URL of Pulumi Cloud, such as " + credentials.DefaultBaseURL + "."
-	case credentials.Organization:
+	case err.Setting == credentials.Organization:
 		return "Set organization or PULUMI_DEFAULT_ORGANIZATION to the name of an organization."
-	case credentials.OIDC:
-		return "Set token_file or token_env_var in the oidc block. In GitHub Actions, give the job the permission id-token: write. In " +
-			"HCP Terraform, set the environment variable TFC_WORKLOAD_IDENTITY_AUDIENCE of the workspace."
+	case errors.Is(err, credentials.ErrNoPipeline):
+		return "Set token_file or token_env_var in the oidc block. In GitHub Actions, give the job the permission id-token: write. " +
+			"In HCP Terraform, set the environment variable TFC_WORKLOAD_IDENTITY_AUDIENCE of the workspace."
 	}
-	return ""
-}
-
-func invalidPoolID(at path.Path, value string) diag.Diagnostic {
-	if credentials.LooksLikeToken(value) {
-		return tokenInWrongPlace(at)
-	}
-	return diag.NewAttributeErrorDiagnostic(at, "Invalid agent pool ID",
-		fmt.Sprintf("%q is not an agent pool ID, which is a UUID. To find the ID of an agent pool by its name, use the data source "+
-			"pulumicloud_agent_pool.", value))
+	return "Make sure that it contains an ID token of this job."
 }

@@ -52,9 +52,9 @@ func TestErrorDiagnostic(t *testing.T) {
 				"- AgentPool: name: too long", "See https://www.pulumi.com/docs",
 			},
 		},
-		"429":             {status(429), "Rate limit exceeded", []string{"after 3 attempts", "-parallelism"}},
+		"429":             {status(429), "Rate limit exceeded", []string{"attempts: 3", "-parallelism"}},
 		"429 with a wait": {wait, "Rate limit exceeded", []string{"1h0m0s"}},
-		"500":             {status(500), "Pulumi Cloud server error", []string{"after 3 attempts", "status.pulumi.com"}},
+		"500":             {status(500), "Pulumi Cloud server error", []string{"failed (attempts: 3). It may have taken effect. Run"}},
 		"redirect": {
 			&pulumiapi.APIError{StatusCode: 302, Location: "https://login.example.com"}, "Response not from Pulumi Cloud",
 			[]string{source, "redirects to https://login.example.com", "does not send the access token"},
@@ -70,14 +70,14 @@ func TestErrorDiagnostic(t *testing.T) {
 		// The response says more than that there is no agent pool.
 		"not found": {
 			&pulumiapi.AgentPoolNotFoundError{Organization: "acme", ID: "id-1", Err: status(404)}, "Agent pool not found",
-			[]string{"id-1", "Run a new plan", "request-1"},
+			[]string{"id-1", "run a new plan", "request-1"},
 		},
 		"unreachable": {refused, "Pulumi Cloud is unreachable", []string{source, "HTTPS_PROXY", "connection refused"}},
 		"canceled token exchange": {
 			&pulumiapi.AuthenticationError{Err: &credentials.SettingsError{Err: context.Canceled}}, "Request canceled",
 			[]string{"interrupted"},
 		},
-		"timeout": {timeout, "Request timed out", []string{"within 1m0s in any of 3 attempts", "request_timeout"}},
+		"timeout": {timeout, "Request timed out", []string{"within 1m0s (attempts: 3). It may have taken effect.", "request_timeout"}},
 		"certificate": {
 			&pulumiapi.TransportError{Err: &tls.CertificateVerificationError{Err: errors.New("expired")}}, "Invalid certificate",
 			[]string{source, "clock", "expired"},
@@ -90,7 +90,7 @@ func TestErrorDiagnostic(t *testing.T) {
 				BaseURL: &url.URL{Scheme: "https", Host: "pulumi.example.com"}, BaseURLSource: "api_url",
 				AccessTokenSource: "PULUMI_ACCESS_TOKEN",
 			}}
-			op := operation{action: "create agent pool", organization: "acme", permission: "agent_pool:create"}
+			op := errorContext{action: "create agent pool", organization: "acme", permission: "agent_pool:create"}
 			diagnostic := d.errorDiagnostic(op, test.err)
 			if diagnostic.Summary() != test.summary {
 				t.Errorf("summary %q, want %q", diagnostic.Summary(), test.summary)

@@ -211,17 +211,19 @@ func TestOIDC_errors(t *testing.T) {
 		"issuer": {
 			acctest.Values{"token": stranger.Token(map[string]any{"aud": acmeAudience, "sub": "x"})},
 			nil, rejected,
-			[]string{"Register the issuer", stranger.URL, "invalid_grant"},
+			[]string{"Register this issuer", stranger.URL, "invalid_grant"},
 		},
-		"expired": {token(map[string]any{"exp": noon.Unix()}), nil, rejected, []string{"expired"}},
+		"expired": {token(map[string]any{"exp": noon.Unix()}), nil, rejected, []string{"expired at 2026-03-01T12:00:00Z"}},
 		"team": {
 			acctest.Values{"token": cloud.idToken(nil), "requested_token_type": "team", "team": "other"},
 			nil, rejected,
 			[]string{`tokens of type "team" with the scope "team:other"`, "edition"},
 		},
-		"API error":    {token(nil), respondError(http.StatusForbidden, "no"), rejected, []string{"403 Forbidden: no"}},
-		"no endpoint":  {token(nil), respond(http.StatusNotFound, textType, "404 page not found"), foreign, []string{"api_url"}},
-		"server error": {token(nil), respondError(http.StatusBadGateway, "down"), "Pulumi Cloud server error", []string{"5 attempts"}},
+		"API error":   {token(nil), respondError(http.StatusForbidden, "no"), rejected, []string{"403 Forbidden: no"}},
+		"no endpoint": {token(nil), respond(http.StatusNotFound, textType, "404 page not found"), foreign, []string{"api_url"}},
+		"server error": {
+			token(nil), respondError(http.StatusBadGateway, "down"), "Pulumi Cloud server error", []string{"attempts: 5). Run"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.reply != nil {

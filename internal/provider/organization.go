@@ -99,7 +99,7 @@ func (d *providerData) resolveOrganization(ctx context.Context, organization typ
 	}
 	name, err := d.client.DefaultOrganization(ctx)
 	if err != nil {
-		return "", diag.Diagnostics{d.errorDiagnostic(operation{action: "read the default organization"}, err)}
+		return "", diag.Diagnostics{d.errorDiagnostic(errorContext{action: "read the default organization"}, err)}
 	}
 	if name == "" {
 		return "", diag.Diagnostics{diag.NewAttributeErrorDiagnostic(organizationPath, "Missing organization",
@@ -143,13 +143,10 @@ func (d *providerData) organizationForExchange() (string, diag.Diagnostics) {
 // ignoreCase keeps the value in the state if the configuration differs from it only in case.
 type ignoreCase struct{}
 
-// Description implements [planmodifier.Describer].
 func (ignoreCase) Description(context.Context) string { return "Differences in case are ignored." }
 
-// MarkdownDescription implements [planmodifier.Describer].
 func (m ignoreCase) MarkdownDescription(ctx context.Context) string { return m.Description(ctx) }
 
-// PlanModifyString implements [planmodifier.String].
 func (ignoreCase) PlanModifyString(
 	_ context.Context, req planmodifier.StringRequest, resp *planmodifier.StringResponse,
 ) {

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
-	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
@@ -17,7 +16,7 @@ import (
 )
 
 // organizationDefaultAgentPoolResource is a setting of an organization, which exists once.
-type organizationDefaultAgentPoolResource struct{ dataReceiver }
+type organizationDefaultAgentPoolResource struct{ withProviderData }
 
 type defaultAgentPoolModel struct {
 	Organization types.String `tfsdk:"organization"`
@@ -29,9 +28,9 @@ func (m defaultAgentPoolModel) String() string {
 	return fmt.Sprintf("default agent pool of organization %q", m.Organization.ValueString())
 }
 
-// operation is a write for diagnostics.
-func (m defaultAgentPoolModel) operation() operation {
-	return operation{
+// errorContext is that of a write.
+func (m defaultAgentPoolModel) errorContext() errorContext {
+	return errorContext{
 		action: "set the " + m.String(), organization: m.Organization.ValueString(), permission: "organization:update",
 	}
 }
@@ -52,14 +51,12 @@ func newOrganizationDefaultAgentPoolResource() resource.Resource {
 	return &organizationDefaultAgentPoolResource{}
 }
 
-// Metadata implements [resource.Resource].
 func (r *organizationDefaultAgentPoolResource) Metadata(
 	_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse,
 ) {
 	resp.TypeName = req.ProviderTypeName + "_organization_default_agent_pool"
 }
 
-// Schema implements [resource.Resource].
 func (r *organizationDefaultAgentPoolResource) Schema(
 	_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse,
 ) {
@@ -80,7 +77,6 @@ func (r *organizationDefaultAgentPoolResource) Schema(
 	}
 }
 
-// IdentitySchema implements [resource.ResourceWithIdentity].
 func (r *organizationDefaultAgentPoolResource) IdentitySchema(
 	_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse,
 ) {
@@ -94,7 +90,6 @@ func (r *organizationDefaultAgentPoolResource) IdentitySchema(
 	}
 }
 
-// ModifyPlan implements [resource.ResourceWithModifyPlan].
 func (r *organizationDefaultAgentPoolResource) ModifyPlan(
 	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
 ) {
@@ -102,7 +97,6 @@ func (r *organizationDefaultAgentPoolResource) ModifyPlan(
 	resp.Diagnostics.Append(r.data.checkPlannedPool(ctx, resp.Plan)...)
 }
 
-// Create implements [resource.Resource].
 func (r *organizationDefaultAgentPoolResource) Create(
 	ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse,
 ) {
@@ -118,7 +112,8 @@ func (r *organizationDefaultAgentPoolResource) set(
 	if diags.HasError() {
 		return diags
 	}
-	defer r.data.beginWrite(&diags)()
+	r.data.markWrite()
+	defer r.data.appendWarnings(&diags)
 	organization, more := r.data.resolveOrganization(ctx, model.Organization)
 	diags.Append(more...)
 	if diags.HasError() {
@@ -127,16 +122,12 @@ func (r *organizationDefaultAgentPoolResource) set(
 	model.Organization = types.StringValue(organization)
 	diags.Append(identity.Set(ctx, defaultAgentPoolIdentity{model.Organization})...)
 	id := model.AgentPoolID.ValueString()
-	if !isPoolID(id) { // The value was unknown during plan.
-		return append(diags, invalidPoolID(path.Root("agent_pool_id"), id))
-	}
 	if err := r.data.client.SetDefaultAgentPool(ctx, organization, id); err != nil {
-		return append(diags, r.data.errorDiagnostic(model.operation(), err))
+		return append(diags, r.data.errorDiagnostic(model.errorContext(), err))
 	}
 	return append(diags, state.Set(ctx, model)...)
 }
 
-// Read implements [resource.Resource].
 func (r *organizationDefaultAgentPoolResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	var state defaultAgentPoolModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
@@ -148,11 +139,15 @@ func (r *organizationDefaultAgentPoolResource) Read(ctx context.Context, req res
 	defer r.data.appendWarnings(&resp.Diagnostics)
 	organization := state.Organization.ValueString()
 	list, err := r.data.client.AgentPools(ctx, organization)
+	if err == nil && list.DefaultID == "" { // A different provider block may have just set it.
+		list, err = r.data.client.RefreshAgentPools(ctx, organization)
+	}
 	if err != nil {
-		resp.Diagnostics.Append(r.data.errorDiagnostic(readOperation(organization, "read the default agent pool"), err))
+		resp.Diagnostics.Append(r.data.errorDiagnostic(readContext(organization, "read the default agent pool"), err))
 		return
 	}
 	if list.DefaultID == "" {
+		resp.Diagnostics.Append(goneDiagnostic(state))
 		resp.State.RemoveResource(ctx)
 		return
 	}
@@ -162,14 +157,12 @@ func (r *organizationDefaultAgentPoolResource) Read(ctx context.Context, req res
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 }
 
-// Update implements [resource.Resource].
 func (r *organizationDefaultAgentPoolResource) Update(
 	ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse,
 ) {
 	resp.Diagnostics.Append(r.set(ctx, req.Plan, &resp.State, resp.Identity)...)
 }
 
-// Delete implements [resource.Resource].
 func (r *organizationDefaultAgentPoolResource) Delete(
 	ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse,
 ) {
@@ -178,10 +171,11 @@ func (r *organizationDefaultAgentPoolResource) Delete(
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	defer r.data.beginWrite(&resp.Diagnostics)()
+	r.data.markWrite()
+	defer r.data.appendWarnings(&resp.Diagnostics)
 	err := r.data.client.ClearDefaultAgentPool(ctx, state.Organization.ValueString(), state.AgentPoolID.ValueString())
 	if err != nil {
-		resp.Diagnostics.Append(r.data.errorDiagnostic(state.operation(), err))
+		resp.Diagnostics.Append(r.data.errorDiagnostic(state.errorContext(), err))
 	}
 }
 
@@ -198,17 +192,9 @@ func (r *organizationDefaultAgentPoolResource) ImportState(
 	resp.Diagnostics.Append(resp.State.GetAttribute(ctx, organizationPath, &organization)...)
 	var validated validator.StringResponse
 	validPathName().ValidateString(ctx, validator.StringRequest{
-		Path: organizationPath, ConfigValue: types.StringValue(organization.ValueString()),
+		ConfigValue: types.StringValue(organization.ValueString()),
 	}, &validated)
-	resp.Diagnostics.Append(validated.Diagnostics...)
-}
-
-// validPoolID rejects what is not an agent pool ID, such as a name.
-func validPoolID() validator.String {
-	return stringValidator{"must be an agent pool ID", func(at path.Path, value string) diag.Diagnostic {
-		if !isPoolID(value) {
-			return invalidPoolID(at, value)
-		}
-		return nil
-	}}
+	for _, problem := range validated.Diagnostics {
+		resp.Diagnostics.AddError("Invalid import ID", "The import ID must be the name of an organization. "+problem.Detail())
+	}
 }

@@ -121,7 +121,8 @@ func TestOrganizationDefaultAgentPool_errorsKeepStateAndIdentity(t *testing.T) {
 	mustDo(t, cloud.SetDefaultAgentPool("acme", ""))
 	p = cloud.provider(t, acctest.Values{"organization": "acme"})
 	p.OmitIdentity = true
-	gone := p.Resource(defaultPoolType).MustRead(t, setting)
+	gone, diagnostics := p.Resource(defaultPoolType).Read(t.Context(), setting)
+	expectWarning(t, diagnostics, "Object no longer exists", `"acme"`)
 	if updated.Text("agent_pool_id") != one.ID || gone.Exists() {
 		t.Errorf("state after the failed update %s, and with the Pulumi-hosted pool %s", updated.Value, gone.Value)
 	}
@@ -148,11 +149,14 @@ func TestOrganizationDefaultAgentPool_import(t *testing.T) {
 	if settings.MustRead(t, hosted).Exists() {
 		t.Error("imported the default of an organization with the Pulumi-hosted pool")
 	}
-	for id, summary := range map[string]string{
-		"": "Invalid name", "acme/runners": "Invalid name", accessToken: "Token in the wrong argument",
+	for id, text := range map[string]string{
+		"": "must not be empty", "acme/runners": "slashes", accessToken: "looks like a token",
 	} {
 		_, diagnostics = settings.Import(t.Context(), id)
-		expectError(t, diagnostics, summary, "organization")
+		expectError(t, diagnostics, "Invalid import ID", "name of an organization", text)
+		if strings.Contains(diagnostics.String(), accessToken) {
+			t.Error("the diagnostic has the token")
+		}
 	}
 	settings = cloud.provider(t, acctest.Values{"access_token": tftypes.UnknownValue}).Resource(defaultPoolType)
 	_, diagnostics = settings.Import(t.Context(), "acme")

@@ -16,17 +16,16 @@ import (
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
-// beginWrite marks the start of a write, after which plans in this process no longer read the list: an apply plans each
-// resource again. The returned function appends warnings and must be deferred.
-func (d *providerData) beginWrite(diags *diag.Diagnostics) func() {
+// markWrite marks the start of a write, after which plans in this process no longer read the list: an apply plans each
+// resource again. It waits for a plan that is reading the list.
+func (d *providerData) markWrite() {
 	d.wroteLock.Lock()
+	defer d.wroteLock.Unlock()
 	d.wrote = true
-	d.wroteLock.Unlock()
-	return func() { d.appendWarnings(diags) }
 }
 
-// planList returns the list of agent pools for checks during plan, or nil if there is none. Only rejected credentials are
-// an error, with which the apply would fail for certain. Any other error may be gone by then.
+// planList returns the list of agent pools for checks during plan, or nil if there is none. Only an error with which the
+// apply would fail for certain is one during plan. Any other may be gone by then.
 func (d *providerData) planList(ctx context.Context, organization string) (*pulumiapi.AgentPoolList, diag.Diagnostics) {
 	if d == nil || d.client == nil || organization == "" {
 		return nil, nil
@@ -39,12 +38,13 @@ func (d *providerData) planList(ctx context.Context, organization string) (*pulu
 	}
 	list, err := d.client.AgentPools(ctx, organization)
 	if isRejected(err) {
-		return nil, diag.Diagnostics{d.errorDiagnostic(readOperation(organization, "list the agent pools"), err)}
+		return nil, diag.Diagnostics{d.errorDiagnostic(readContext(organization, "list the agent pools"), err)}
 	}
 	return list, nil
 }
 
-// isRejected reports whether err is a rejected access token, a rejected ID token, or a missing ID token.
+// isRejected reports whether err is a rejected access token, a rejected or missing ID token, an organization that the
+// access token cannot see, or an edition without agent pools.
 func isRejected(err error) bool {
 	if authentication, ok := errors.AsType[*pulumiapi.AuthenticationError](err); ok {
 		err = authentication.Err
@@ -52,7 +52,9 @@ func isRejected(err error) bool {
 	var api *pulumiapi.APIError
 	var refused *pulumiapi.ExchangeRefusedError
 	var settings *credentials.SettingsError
-	return errors.As(err, &refused) || errors.As(err, &settings) ||
+	var organization *pulumiapi.OrganizationNotFoundError
+	var feature *pulumiapi.FeatureNotAvailableError
+	return errors.As(err, &refused) || errors.As(err, &settings) || errors.As(err, &organization) || errors.As(err, &feature) ||
 		errors.As(err, &api) && api.IsAPIResponse && api.StatusCode == http.StatusUnauthorized
 }
 
@@ -73,7 +75,8 @@ func (d *providerData) checkPlannedName(ctx context.Context, organization, name,
 		}
 		diags.AddAttributeWarning(path.Root("name"), "Agent pool name is already in use",
 			fmt.Sprintf("Organization %q already has an agent pool named %q, with the ID %s. The apply fails unless it renames or "+
-				"deletes that agent pool first. To manage that agent pool instead, import it:\n\n"+
+				"deletes that agent pool first. If this configuration manages that agent pool, set name_prefix instead of name. "+
+				"Otherwise import it:\n\n"+
 				"  import {\n    to = pulumicloud_agent_pool.ADDRESS\n    id = \"%[1]s/%[3]s\"\n  }",
 				organization, name, pool.ID))
 	}

@@ -102,7 +102,8 @@ func TestPlan_listFails(t *testing.T) {
 		"401":           {respondError(http.StatusUnauthorized, "invalid token"), "Access token rejected"},
 		"401 in HTML":   {respond(http.StatusUnauthorized, htmlType, "<h1>Log in</h1>"), ""},
 		"403":           {respondError(http.StatusForbidden, "no"), ""},
-		"404":           {respondError(http.StatusNotFound, "no"), ""},
+		"404":           {respondError(http.StatusNotFound, "no"), "Organization not found"},
+		"404 in HTML":   {respond(http.StatusNotFound, htmlType, "<h1>Not Found</h1>"), ""},
 		"500":           {respondError(http.StatusInternalServerError, "out of order"), ""},
 		"lost response": {func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) }, ""},
 	} {

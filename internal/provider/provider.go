@@ -3,6 +3,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -14,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
@@ -62,13 +64,11 @@ type providerModel struct {
 	OIDC           types.Object `tfsdk:"oidc"`
 }
 
-// Metadata implements [provider.Provider].
 func (p *pulumicloudProvider) Metadata(_ context.Context, _ provider.MetadataRequest, resp *provider.MetadataResponse) {
 	resp.TypeName = "pulumicloud"
 	resp.Version = p.version
 }
 
-// Schema implements [provider.Provider].
 func (p *pulumicloudProvider) Schema(_ context.Context, _ provider.SchemaRequest, resp *provider.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "Manages agent pools of Pulumi Cloud, which are pools of self-hosted runners for Pulumi Deployments " +
@@ -116,7 +116,6 @@ func (p *pulumicloudProvider) Schema(_ context.Context, _ provider.SchemaRequest
 	}
 }
 
-// ValidateConfig implements [provider.ProviderWithValidateConfig].
 func (p *pulumicloudProvider) ValidateConfig(
 	ctx context.Context, req provider.ValidateConfigRequest, resp *provider.ValidateConfigResponse,
 ) {
@@ -200,10 +199,12 @@ func (d *providerData) configure(model providerModel, oidc *oidcModel, config pu
 				"Use an https URL.", d.urlSource()))
 	}
 	if err := checkProxy(baseURL); err != nil {
-		diags.AddError("Invalid proxy setting", fmt.Sprintf("The %s. Set it to the URL of the proxy, or remove it.", err))
+		diags.AddError("Invalid proxy setting", fmt.Sprintf("The %s. Set it to the URL of the proxy, or remove it. Percent-encode "+
+			"special characters in the user name and the password.", err))
 	}
 	if config.RootCAs, err = rootCAs(model.CACertFile.ValueString()); err != nil {
-		diags.AddAttributeError(path.Root("ca_cert_file"), "Invalid CA certificate file", fmt.Sprintf("The %s.", err))
+		diags.AddAttributeError(path.Root("ca_cert_file"), "Invalid CA certificate file",
+			fmt.Sprintf("The %s. Set ca_cert_file to a PEM file with the certificates of the authority.", err))
 	}
 	config.BaseURL, config.AccessToken = baseURL, d.credentials.AccessToken
 	if oidc != nil {
@@ -258,7 +259,7 @@ func rootCAs(file string) (*x509.CertPool, error) {
 	}
 	content, err := credentials.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("file %s cannot be read: %w", file, err)
+		return nil, fmt.Errorf("file %s cannot be read: %w", file, cmp.Or(errors.Unwrap(err), err))
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {
@@ -272,7 +273,7 @@ func rootCAs(file string) (*x509.CertPool, error) {
 		count++
 		certificate, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, fmt.Errorf("certificate number %d in the file %s is invalid: %w", count, file, err)
+			return nil, fmt.Errorf("file %s contains an invalid certificate (number %d): %w", file, count, err)
 		}
 		roots.AddCert(certificate)
 	}
@@ -285,39 +286,36 @@ func rootCAs(file string) (*x509.CertPool, error) {
 // checkProxy returns an error for a proxy variable that net/http would ignore, so that requests would bypass the proxy.
 // Its value may contain a password.
 func checkProxy(baseURL *url.URL) error {
-	names := []string{"HTTPS_PROXY", "https_proxy"}
-	if baseURL.Scheme == "http" {
-		names = []string{"HTTP_PROXY", "http_proxy"}
-	}
-	for _, name := range names {
+	name := proxyVariable(baseURL)
+	for _, name := range []string{name, strings.ToLower(name)} {
 		value := os.Getenv(name)
 		if value == "" {
 			continue
 		}
-		proxy, err := url.Parse(value)
-		if err != nil || proxy.Host == "" {
-			proxy, err = url.Parse("http://" + value)
+		if !strings.Contains(value, "://") {
+			value = "http://" + value
 		}
+		proxy, err := url.Parse(value)
 		if err != nil || proxy.Hostname() == "" {
-			return fmt.Errorf("environment variable %s is not a URL", name)
+			return fmt.Errorf("environment variable %s does not contain a valid URL", name)
 		}
 	}
 	return nil
 }
 
-// Resources implements [provider.Provider].
+// proxyVariable returns the name of the variable with the URL of the proxy.
+func proxyVariable(baseURL *url.URL) string { return strings.ToUpper(baseURL.Scheme) + "_PROXY" }
+
 func (p *pulumicloudProvider) Resources(context.Context) []func() resource.Resource {
 	return []func() resource.Resource{
 		newAgentPoolResource, newAgentPoolReadinessResource, newOrganizationDefaultAgentPoolResource, newStackAgentPoolResource,
 	}
 }
 
-// DataSources implements [provider.Provider].
 func (p *pulumicloudProvider) DataSources(context.Context) []func() datasource.DataSource {
 	return []func() datasource.DataSource{newAgentPoolDataSource, newAgentPoolsDataSource}
 }
 
-// ListResources implements [provider.ProviderWithListResources].
 func (p *pulumicloudProvider) ListResources(context.Context) []func() list.ListResource {
 	return []func() list.ListResource{newAgentPoolListResource}
 }

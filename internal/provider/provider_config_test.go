@@ -97,7 +97,7 @@ func TestProviderConfig_errors(t *testing.T) {
 		"white space":           {"organization", "acme ", "Invalid name", "white space"},
 		"no CA file":            {"ca_cert_file", filepath.Join(dir, "none.pem"), invalidCA, "none.pem"},
 		"no certificate":        {"ca_cert_file", filepath.Join(dir, "empty.pem"), invalidCA, "BEGIN CERTIFICATE"},
-		"broken certificate":    {"ca_cert_file", filepath.Join(dir, "broken.pem"), invalidCA, "certificate number 1"},
+		"broken certificate":    {"ca_cert_file", filepath.Join(dir, "broken.pem"), invalidCA, "invalid certificate (number 1)"},
 		"directory":             {"ca_cert_file", dir, invalidCA, "regular file"},
 		"timeout without unit":  {"request_timeout", "30", "Invalid duration", `"30s"`},
 		"negative retries":      {"max_retries", -1, "Invalid Attribute Value", "between 0 and 100"},

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -48,19 +47,17 @@ type defaultOrganization struct {
 	err          error
 }
 
-// dataReceiver receives the provider data in Configure. It is embedded in resources.
-type dataReceiver struct{ data *providerData }
+// withProviderData receives the provider data in Configure. It is embedded in resources.
+type withProviderData struct{ data *providerData }
 
-// Configure implements [resource.ResourceWithConfigure].
-func (r *dataReceiver) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+func (r *withProviderData) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
 	r.data, resp.Diagnostics = providerDataFrom(req.ProviderData)
 }
 
-// dataSourceDataReceiver is dataReceiver for data sources.
-type dataSourceDataReceiver struct{ data *providerData }
+// dataSourceWithProviderData is withProviderData for data sources.
+type dataSourceWithProviderData struct{ data *providerData }
 
-// Configure implements [datasource.DataSourceWithConfigure].
-func (d *dataSourceDataReceiver) Configure(
+func (d *dataSourceWithProviderData) Configure(
 	_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse,
 ) {
 	d.data, resp.Diagnostics = providerDataFrom(req.ProviderData)
@@ -118,13 +115,6 @@ func (d *providerData) appendWarnings(diags *diag.Diagnostics) {
 	for _, text := range d.client.Warnings() {
 		diags.AddWarning("Warning from Pulumi Cloud", text)
 	}
-}
-
-// isNotFound reports whether Pulumi Cloud itself says that an agent pool or a stack does not exist.
-func isNotFound(err error) bool {
-	var pool *pulumiapi.AgentPoolNotFoundError
-	var stack *pulumiapi.StackNotFoundError
-	return errors.As(err, &pool) || errors.As(err, &stack)
 }
 
 // skipRefresh returns a warning if the configuration is not known yet, and an error if it is invalid. Without

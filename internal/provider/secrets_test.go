@@ -67,7 +67,6 @@ func (e *secretEcho) add(text string) string {
 	return strings.Join(forms, " ")
 }
 
-// ServeHTTP implements [http.Handler].
 func (e *secretEcho) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	request, _ := io.ReadAll(r.Body)
 	r.Body = io.NopCloser(bytes.NewReader(request))

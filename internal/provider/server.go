@@ -60,49 +60,45 @@ type server struct {
 	tfprotov6.ProviderServerWithListResource
 }
 
-// ValidateResourceConfig implements [tfprotov6.ResourceServer].
+// The methods below are the calls that Terraform makes for each resource instance.
+
 func (s *server) ValidateResourceConfig(
 	ctx context.Context, req *tfprotov6.ValidateResourceConfigRequest,
 ) (*tfprotov6.ValidateResourceConfigResponse, error) {
 	return withCallContext(ctx, req, s.ProviderServerWithListResource.ValidateResourceConfig)
 }
 
-// UpgradeResourceState implements [tfprotov6.ResourceServer].
 func (s *server) UpgradeResourceState(
 	ctx context.Context, req *tfprotov6.UpgradeResourceStateRequest,
 ) (*tfprotov6.UpgradeResourceStateResponse, error) {
 	return withCallContext(ctx, req, s.ProviderServerWithListResource.UpgradeResourceState)
 }
 
-// UpgradeResourceIdentity implements [tfprotov6.ResourceServer].
 func (s *server) UpgradeResourceIdentity(
 	ctx context.Context, req *tfprotov6.UpgradeResourceIdentityRequest,
 ) (*tfprotov6.UpgradeResourceIdentityResponse, error) {
 	return withCallContext(ctx, req, s.ProviderServerWithListResource.UpgradeResourceIdentity)
 }
 
-// ReadResource implements [tfprotov6.ResourceServer].
 func (s *server) ReadResource(
 	ctx context.Context, req *tfprotov6.ReadResourceRequest,
 ) (*tfprotov6.ReadResourceResponse, error) {
 	return withCallContext(ctx, req, s.ProviderServerWithListResource.ReadResource)
 }
 
-// PlanResourceChange implements [tfprotov6.ResourceServer].
 func (s *server) PlanResourceChange(
 	ctx context.Context, req *tfprotov6.PlanResourceChangeRequest,
 ) (*tfprotov6.PlanResourceChangeResponse, error) {
 	return withCallContext(ctx, req, s.ProviderServerWithListResource.PlanResourceChange)
 }
 
-// ApplyResourceChange implements [tfprotov6.ResourceServer].
 func (s *server) ApplyResourceChange(
 	ctx context.Context, req *tfprotov6.ApplyResourceChangeRequest,
 ) (*tfprotov6.ApplyResourceChangeResponse, error) {
 	return withCallContext(ctx, req, s.ProviderServerWithListResource.ApplyResourceChange)
 }
 
-// withCallContext makes a call with a context that refers to that of the caller only until the call returns.
+// withCallContext passes call a context that is detached from ctx when call returns.
 func withCallContext[Request, Response any](
 	ctx context.Context, req Request, call func(context.Context, Request) (Response, error),
 ) (Response, error) {
@@ -130,14 +126,10 @@ type detachableContext struct {
 
 func (c *detachableContext) context() context.Context { return *c.parent.Load() }
 
-// Deadline implements [context.Context].
 func (c *detachableContext) Deadline() (time.Time, bool) { return c.context().Deadline() }
 
-// Done implements [context.Context].
 func (c *detachableContext) Done() <-chan struct{} { return c.context().Done() }
 
-// Err implements [context.Context].
 func (c *detachableContext) Err() error { return c.context().Err() }
 
-// Value implements [context.Context].
 func (c *detachableContext) Value(key any) any { return c.context().Value(key) }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
-	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
@@ -20,7 +19,7 @@ import (
 )
 
 // stackAgentPoolResource is one field of the deployment settings of a stack.
-type stackAgentPoolResource struct{ dataReceiver }
+type stackAgentPoolResource struct{ withProviderData }
 
 type stackAgentPoolModel struct {
 	Organization types.String `tfsdk:"organization"`
@@ -45,10 +44,11 @@ func (m stackAgentPoolModel) stack() pulumiapi.Stack {
 	}
 }
 
-// operation is a write for diagnostics.
-func (m stackAgentPoolModel) operation() operation {
-	return operation{
+// errorContext is that of a write.
+func (m stackAgentPoolModel) errorContext() errorContext {
+	return errorContext{
 		action: "set the " + m.String(), organization: m.Organization.ValueString(), permission: "stack_deployment_settings:write",
+		rejected: "If the stack runs Terraform, remove this resource, because such a stack cannot have an agent pool.",
 	}
 }
 
@@ -64,20 +64,18 @@ var (
 
 func newStackAgentPoolResource() resource.Resource { return &stackAgentPoolResource{} }
 
-// Metadata implements [resource.Resource].
 func (r *stackAgentPoolResource) Metadata(
 	_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse,
 ) {
 	resp.TypeName = req.ProviderTypeName + "_stack_agent_pool"
 }
 
-// Schema implements [resource.Resource].
 func (r *stackAgentPoolResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	replace := []planmodifier.String{stringplanmodifier.RequiresReplace()}
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "Assigns an existing stack to an agent pool, whose runners then execute its deployments. It manages only the " +
-			"agent pool in the deployment settings of the stack, and leaves all other settings as they are. Destroying this resource " +
-			"removes the agent pool from the settings, unless they select a different one by then.",
+		MarkdownDescription: "Assigns an existing stack to an agent pool, whose runners then execute its deployments. It manages " +
+			"only the agent pool in the deployment settings of the stack, and leaves all other settings as they are. Destroying this " +
+			"resource removes the agent pool from the settings, unless they select a different one by then.",
 		Attributes: map[string]schema.Attribute{
 			"organization": organizationResourceAttribute(),
 			"project": schema.StringAttribute{
@@ -102,7 +100,6 @@ func (r *stackAgentPoolResource) Schema(_ context.Context, _ resource.SchemaRequ
 	}
 }
 
-// IdentitySchema implements [resource.ResourceWithIdentity].
 func (r *stackAgentPoolResource) IdentitySchema(
 	_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse,
 ) {
@@ -118,7 +115,6 @@ func (r *stackAgentPoolResource) IdentitySchema(
 	}
 }
 
-// ModifyPlan implements [resource.ResourceWithModifyPlan].
 func (r *stackAgentPoolResource) ModifyPlan(
 	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
 ) {
@@ -126,7 +122,6 @@ func (r *stackAgentPoolResource) ModifyPlan(
 	resp.Diagnostics.Append(r.data.checkPlannedPool(ctx, resp.Plan)...)
 }
 
-// Create implements [resource.Resource].
 func (r *stackAgentPoolResource) Create(
 	ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse,
 ) {
@@ -142,7 +137,8 @@ func (r *stackAgentPoolResource) set(
 	if diags.HasError() {
 		return diags
 	}
-	defer r.data.beginWrite(&diags)()
+	r.data.markWrite()
+	defer r.data.appendWarnings(&diags)
 	organization, more := r.data.resolveOrganization(ctx, model.Organization)
 	diags.Append(more...)
 	if diags.HasError() {
@@ -151,16 +147,12 @@ func (r *stackAgentPoolResource) set(
 	model.Organization = types.StringValue(organization)
 	diags.Append(identity.Set(ctx, model.identity())...)
 	id := model.AgentPoolID.ValueString()
-	if !isPoolID(id) { // The value was unknown during plan.
-		return append(diags, invalidPoolID(path.Root("agent_pool_id"), id))
-	}
 	if err := r.data.client.SetStackAgentPool(ctx, model.stack(), id); err != nil {
-		return append(diags, r.data.errorDiagnostic(model.operation(), err))
+		return append(diags, r.data.errorDiagnostic(model.errorContext(), err))
 	}
 	return append(diags, state.Set(ctx, model)...)
 }
 
-// Read implements [resource.Resource].
 func (r *stackAgentPoolResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	var state stackAgentPoolModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
@@ -173,10 +165,11 @@ func (r *stackAgentPoolResource) Read(ctx context.Context, req resource.ReadRequ
 	id, err := r.data.client.StackAgentPool(ctx, state.stack())
 	switch {
 	case isNotFound(err):
+		resp.Diagnostics.Append(goneDiagnostic(state))
 		resp.State.RemoveResource(ctx)
 		return
 	case err != nil:
-		resp.Diagnostics.Append(r.data.errorDiagnostic(operation{
+		resp.Diagnostics.Append(r.data.errorDiagnostic(errorContext{
 			action:       "read the " + state.String(),
 			organization: state.Organization.ValueString(), permission: "stack_deployment_settings:read",
 		}, err))
@@ -189,14 +182,12 @@ func (r *stackAgentPoolResource) Read(ctx context.Context, req resource.ReadRequ
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 }
 
-// Update implements [resource.Resource].
 func (r *stackAgentPoolResource) Update(
 	ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse,
 ) {
 	resp.Diagnostics.Append(r.set(ctx, req.Plan, &resp.State, resp.Identity)...)
 }
 
-// Delete implements [resource.Resource].
 func (r *stackAgentPoolResource) Delete(
 	ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse,
 ) {
@@ -205,13 +196,13 @@ func (r *stackAgentPoolResource) Delete(
 	if resp.Diagnostics.HasError() || state.AgentPoolID.IsNull() {
 		return
 	}
-	defer r.data.beginWrite(&resp.Diagnostics)()
+	r.data.markWrite()
+	defer r.data.appendWarnings(&resp.Diagnostics)
 	if err := r.data.client.ClearStackAgentPool(ctx, state.stack(), state.AgentPoolID.ValueString()); err != nil {
-		resp.Diagnostics.Append(r.data.errorDiagnostic(state.operation(), err))
+		resp.Diagnostics.Append(r.data.errorDiagnostic(state.errorContext(), err))
 	}
 }
 
-// ImportState implements [resource.ResourceWithImportState].
 func (r *stackAgentPoolResource) ImportState(
 	ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse,
 ) {
@@ -223,7 +214,7 @@ func (r *stackAgentPoolResource) ImportState(
 	var identity stackAgentPoolIdentity
 	if req.ID == "" && req.Identity != nil && !req.Identity.Raw.IsFullyNull() {
 		resp.Diagnostics.Append(req.Identity.Get(ctx, &identity)...)
-	} else if parts := strings.Split(req.ID, "/"); len(parts) == 2 || len(parts) == 3 {
+	} else if parts := strings.Split(req.ID, "/"); len(parts) == 2 || len(parts) == 3 && parts[0] != "" {
 		if len(parts) == 3 {
 			identity.Organization = types.StringValue(parts[0])
 		}

@@ -170,7 +170,7 @@ func TestStackAgentPool_errors(t *testing.T) {
 		message       string
 		summary, text string
 	}{
-		"Terraform stack": {http.StatusBadRequest, "Terraform stacks", "Deployment settings rejected", "Stacks that run Terraform"},
+		"Terraform stack": {http.StatusBadRequest, "Terraform stacks", "Request rejected", "If the stack runs Terraform"},
 		"edition":         {http.StatusPaymentRequired, "subscription", "Feature not available", `organization "acme"`},
 		"permission":      {http.StatusForbidden, "no", "Permission denied", "stack_deployment_settings:write"},
 	} {

@@ -23,13 +23,10 @@ type stringValidator struct {
 	validate func(path.Path, string) diag.Diagnostic
 }
 
-// Description implements [validator.Describer].
 func (v stringValidator) Description(context.Context) string { return v.description }
 
-// MarkdownDescription implements [validator.Describer].
 func (v stringValidator) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
 
-// ValidateString implements [validator.String].
 func (v stringValidator) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
 	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
 		return
@@ -43,7 +40,7 @@ func (v stringValidator) ValidateString(_ context.Context, req validator.StringR
 func notEmpty() validator.String {
 	return textValidator("must not be empty", "Invalid value", func(value string) string {
 		if value == "" {
-			return "value must not be empty. To use the default, remove it"
+			return "value must not be empty. Set a value, or remove the argument"
 		}
 		return ""
 	})
@@ -52,6 +49,13 @@ func notEmpty() validator.String {
 // validName rejects names that no agent pool, team or user can have.
 func validName() validator.String {
 	return textValidator("must be a name", "Invalid name", invalidName)
+}
+
+// validNamePrefix requires a prefix with which a name is valid.
+func validNamePrefix() validator.String {
+	return textValidator("must be the beginning of a name", "Invalid name", func(prefix string) string {
+		return invalidName(prefix + "x")
+	})
 }
 
 // validPathName is validName for a name that is a segment of a path, such as that of a project.
@@ -97,6 +101,30 @@ func tokenInWrongPlace(at path.Path) diag.Diagnostic {
 			"PULUMI_ACCESS_TOKEN or access_token instead, and replace it if it was shown.")
 }
 
+var poolIDPattern = regexp.MustCompile(`^(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+// isPoolID reports whether a text has the form of an agent pool ID, a UUID.
+func isPoolID(text string) bool { return poolIDPattern.MatchString(text) }
+
+// validPoolID rejects what is not an agent pool ID, such as a name.
+func validPoolID() validator.String {
+	return stringValidator{"must be an agent pool ID", func(at path.Path, value string) diag.Diagnostic {
+		if !isPoolID(value) {
+			return invalidPoolID(at, value)
+		}
+		return nil
+	}}
+}
+
+func invalidPoolID(at path.Path, value string) diag.Diagnostic {
+	if credentials.LooksLikeToken(value) {
+		return tokenInWrongPlace(at)
+	}
+	return diag.NewAttributeErrorDiagnostic(at, "Invalid agent pool ID",
+		fmt.Sprintf("%q is not an agent pool ID, which is a UUID. To find the ID of an agent pool by its name, use the data source "+
+			"pulumicloud_agent_pool.", value))
+}
+
 func validBaseURL() validator.String {
 	return stringValidator{"must be the https URL of Pulumi Cloud", func(_ path.Path, value string) diag.Diagnostic {
 		if _, err := credentials.ParseBaseURL(value); err != nil {
@@ -106,7 +134,7 @@ func validBaseURL() validator.String {
 	}}
 }
 
-// positiveDuration rejects what parseDuration cannot parse, and durations that are not positive.
+// positiveDuration requires a duration greater than zero, such as 30s.
 func positiveDuration() validator.String {
 	return stringValidator{"must be a positive duration such as 30s", func(at path.Path, value string) diag.Diagnostic {
 		if duration, err := time.ParseDuration(value); err != nil || duration <= 0 {

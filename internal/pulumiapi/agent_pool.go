@@ -118,14 +118,14 @@ func (c *Client) UpdateAgentPool(ctx context.Context, organization, id, name, de
 // request should be sent again: Pulumi Cloud may still refuse the name of an agent pool that was just deleted. list is
 // nil if it could not be read.
 func (o *operation) resolveConflict(ctx context.Context, name string, list *AgentPoolList, err error) error {
-	exists := &AgentPoolExistsError{Organization: o.organization, Name: name, Err: err}
+	exists := &AgentPoolExistsError{Organization: o.organization, Name: name, ID: o.id, Err: err}
 	if list == nil {
 		return exists
 	}
 	switch pools := list.ByName(name); {
 	case len(pools) == 0 && o.mayRetry():
 		if err := o.waitForRetry(ctx); err != nil {
-			return o.transportError(err)
+			return o.waitError(err)
 		}
 		return nil
 	case len(pools) == 0:

@@ -131,16 +131,17 @@ func (o *createOperation) reconcile(ctx, grace context.Context, conflict bool) (
 		switch {
 		case err != nil && (read == 1 || grace.Err() == nil):
 			return undecided, nil, err
-		case err != nil: // The grace period is over, and the lists before did not have it.
-			return notCreated, nil, nil
+		case err != nil:
+			return notCreated, nil, nil //nolint:nilerr // The grace period is over, and the lists before did not have it.
 		}
 		if pools := list.ByName(o.name); len(pools) > 0 {
 			result, pool := o.compare(pools, list)
 			return result, pool, nil
 		}
-		if ctx.Err() == nil && (!conflict || read >= conflictReads) || c.config.Sleep(grace, c.backoff(read-1)) != nil {
+		if ctx.Err() == nil && (!conflict || read >= conflictReads) {
 			return notCreated, nil, nil
 		}
+		_ = c.config.Sleep(grace, c.backoff(read-1)) // Without time left, the next list fails.
 	}
 }
 

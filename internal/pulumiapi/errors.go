@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -55,7 +56,7 @@ func (e *APIError) Error() string {
 	switch {
 	case e.OAuthCode != "":
 		text += fmt.Sprintf(": %s: %s", e.OAuthCode, e.Message)
-	case e.Message != "":
+	case e.Message != "" && e.Message != http.StatusText(e.StatusCode):
 		// The message normally starts with the status text.
 		text += ": " + strings.TrimPrefix(e.Message, http.StatusText(e.StatusCode)+": ")
 	case !e.IsAPIResponse:
@@ -152,6 +153,7 @@ func (e *FeatureNotAvailableError) Error() string {
 // AgentPoolExistsError reports that an agent pool of the organization already has the name.
 type AgentPoolExistsError struct {
 	Organization, Name string
+	ID                 string     // of the agent pool to rename, empty for a create
 	Existing           *AgentPool // nil if it could not be determined
 	Reserved           bool       // whether no agent pool has the name, although Pulumi Cloud refuses it as taken
 	Err                error
@@ -264,13 +266,25 @@ func (o *operation) explain(ctx context.Context, err error) error {
 	return err
 }
 
+// waitError returns the error for a wait that was canceled. It wraps the error of the attempt before the wait, if any.
+func (o *operation) waitError(err error) error {
+	if o.last != nil {
+		err = fmt.Errorf("%w, after %w", err, o.failure(o.last))
+	}
+	return o.transportError(err)
+}
+
 func (o *operation) transportError(err error) *TransportError {
 	if urlErr, ok := errors.AsType[*url.Error](err); ok {
 		err = urlErr.Err // Endpoint has the URL.
 	}
+	text := err.Error()
+	if errors.Is(err, io.EOF) {
+		text = "the server closed the connection"
+	}
 	result := &TransportError{
 		Endpoint: o.endpoint, Attempts: o.attempts, Ambiguous: o.ambiguous,
-		Err: &sanitizedError{text: o.sanitize(err.Error()), err: err},
+		Err: &sanitizedError{text: o.sanitize(text), err: err},
 	}
 	if errors.Is(err, errRequestTimeout) {
 		result.Timeout = o.client.config.RequestTimeout

@@ -104,7 +104,7 @@ func (o *operation) run(req *http.Request) error {
 	}
 	for {
 		if err := c.throttle.wait(ctx); err != nil {
-			return o.transportError(err)
+			return o.waitError(err)
 		}
 		token, err := o.authorize(req)
 		if err != nil {
@@ -127,7 +127,7 @@ func (o *operation) run(req *http.Request) error {
 			// throttle.wait waits, together with all other requests of the client.
 		case verdict == retryable && o.mayRetry():
 			if err := o.waitForRetry(ctx); err != nil {
-				return o.transportError(err)
+				return o.waitError(err)
 			}
 		default:
 			return o.explain(ctx, o.failure(a))
@@ -200,13 +200,13 @@ func (o *operation) authorize(req *http.Request) (string, error) {
 
 // mayRetry reports whether MaxRetries and the last response allow one more attempt.
 func (o *operation) mayRetry() bool {
-	return o.retriesUsed < o.client.config.MaxRetries && o.last.retryAfter <= maxRetryAfter
+	return o.retriesUsed < o.client.config.MaxRetries && o.last.retryAfter <= MaxRetryAfter
 }
 
 // waitForRetry counts a retry and waits for it.
 func (o *operation) waitForRetry(ctx context.Context) error {
 	wait := o.client.backoff(o.retriesUsed)
-	if o.last.retryAfter <= maxRetryAfter {
+	if o.last.retryAfter <= MaxRetryAfter {
 		wait = max(wait, o.last.retryAfter)
 	}
 	o.retriesUsed++
@@ -238,7 +238,7 @@ func (o *operation) sendOnce(req *http.Request) *attempt {
 		}
 	}
 	switch {
-	case a.status == http.StatusTooManyRequests && a.retryAfter <= maxRetryAfter:
+	case a.status == http.StatusTooManyRequests && a.retryAfter <= MaxRetryAfter:
 		c.throttle.refuse(a.started, a.retryAfter)
 		if o.limitedSince.IsZero() {
 			o.limitedSince = a.received
@@ -267,7 +267,7 @@ func (o *operation) classify(a *attempt) verdict {
 	switch {
 	case o.isSuccess(a):
 		return succeeded
-	case isPermanent(a.err), a.retryAfter > maxRetryAfter:
+	case isPermanent(a.err), a.retryAfter > MaxRetryAfter:
 		return failed
 	case !o.idempotent && o.isAmbiguous(a):
 		return ambiguous

@@ -119,7 +119,7 @@ func TestOperation_retryAfter(t *testing.T) {
 			start := virtual.Now()
 			c := newClient(t, s, withClock(virtual))
 			err := c.DeleteAgentPool(t.Context(), "acme", poolID, false)
-			if want <= maxRetryAfter {
+			if want <= MaxRetryAfter {
 				if waited := virtual.Now().Sub(start); err != nil || waited != want {
 					t.Errorf("%s: got %v after %s", value, err, waited)
 				}
@@ -205,8 +205,9 @@ func TestOperation_canceledWhileWaiting(t *testing.T) {
 		c := newClient(t, s, func(config *Config) {
 			config.Sleep = func(ctx context.Context, _ time.Duration) error { cancel(); return sleep(ctx, time.Hour) }
 		})
-		if err := c.DeleteAgentPool(ctx, "acme", poolID, false); !errors.Is(err, context.Canceled) {
-			t.Errorf("got %v, want context.Canceled", err)
+		err := c.DeleteAgentPool(ctx, "acme", poolID, false)
+		if !errors.Is(err, context.Canceled) || !hasStatus(err, status) {
+			t.Errorf("got %v, want context.Canceled after the status %d", err, status)
 		}
 		s.expectCounts(t, "delete:1")
 	}

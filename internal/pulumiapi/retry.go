@@ -11,8 +11,10 @@ import (
 )
 
 const (
-	maxRetryAfter    = 5 * time.Minute  // the longest Retry-After that the client waits for
 	maxRateLimitWait = 10 * time.Minute // for one operation, in addition to its retries
+
+	// MaxRetryAfter is the longest Retry-After that the client waits for.
+	MaxRetryAfter = 5 * time.Minute
 )
 
 // backoff returns the wait before a retry, counted from 0: exponential, and half of it random so that runs that failed

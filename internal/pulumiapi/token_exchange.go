@@ -48,6 +48,7 @@ type ExchangeRefusedError struct {
 	// Issuer, Subject and Audiences are claims of the ID token, safe to print. They are not verified.
 	Issuer, Subject string
 	Audiences       []string
+	Expiry          time.Time // in UTC, the zero time if it is not known
 	Err             error
 }
 
@@ -107,6 +108,7 @@ func (c *Client) exchangeRefused(idToken string, x TokenExchange, err error) err
 		Issuer   string          `json:"iss"`
 		Subject  string          `json:"sub"`
 		Audience json.RawMessage `json:"aud"`
+		Expiry   json.Number     `json:"exp"`
 	}
 	payload, _ := base64.RawURLEncoding.DecodeString(parts[1])
 	if json.Unmarshal(payload, &claims) != nil {
@@ -121,6 +123,8 @@ func (c *Client) exchangeRefused(idToken string, x TokenExchange, err error) err
 			refused.Audiences = append(refused.Audiences, c.redactor.sanitize(audience))
 		}
 	}
+	seconds, _ := claims.Expiry.Float64()
+	refused.Expiry = unixTime(int64(seconds))
 	refused.Issuer, refused.Subject = c.redactor.sanitize(claims.Issuer), c.redactor.sanitize(claims.Subject)
 	return refused
 }

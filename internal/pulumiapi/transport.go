@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"sync/atomic"
 	"time"
 )
@@ -31,6 +32,9 @@ var (
 	errRequestTimeout   = errors.New("request timeout")
 	errTooLarge         = errors.New("response too large")
 	errTruncated        = errors.New("truncated JSON")
+
+	// ErrProxyAuthentication indicates that a proxy requires a user name and a password.
+	ErrProxyAuthentication = errors.New("proxy authentication required")
 )
 
 func newTransport(roots *x509.CertPool, requestTimeout time.Duration) *http.Transport {
@@ -48,6 +52,13 @@ func newTransport(roots *x509.CertPool, requestTimeout time.Duration) *http.Tran
 		MaxConnsPerHost:        maxConnections,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
+		// net/http returns the status as a text only.
+		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+			if resp.StatusCode == http.StatusProxyAuthRequired {
+				return ErrProxyAuthentication
+			}
+			return nil
+		},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -256,6 +257,18 @@ func TestTransport_certificates(t *testing.T) {
 		if got := expectError[*TransportError](t, err); got.Attempts != 1 || got.Ambiguous || !errors.As(err, test.want) {
 			t.Errorf("%s: got %+v, want one attempt without effect that fails with %T", name, got, test.want)
 		}
+	}
+}
+
+func TestTransport_proxyAuthentication(t *testing.T) {
+	t.Parallel()
+	proxy := newServer(t, respond(http.StatusProxyAuthRequired, ""))
+	c := newClient(t, nil, func(config *Config) { config.BaseURL, _ = url.Parse("https://pulumi.example.com") })
+	address, _ := url.Parse(proxy.URL)
+	c.transport.Proxy = http.ProxyURL(address)
+	_, err := c.GetAgentPool(t.Context(), "acme", poolID)
+	if got := expectError[*TransportError](t, err); !errors.Is(err, ErrProxyAuthentication) || got.Ambiguous {
+		t.Errorf("got %+v", got)
 	}
 }
 

@@ -1,0 +1,64 @@
+package provider
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
+)
+
+// propagationWait is how long a refresh waits for an agent pool that was just created.
+const propagationWait = 15 * time.Second
+
+// awaitAgentPool reads an agent pool until it appears.
+func (r *agentPoolResource) awaitAgentPool(ctx context.Context, organization, id string) (pulumiapi.AgentPool, error) {
+	var pool pulumiapi.AgentPool
+	var err error
+	pollErr := r.data.client.Poll(ctx, propagationWait, func() (bool, error) {
+		var detail *pulumiapi.AgentPoolDetail
+		if detail, err = r.data.client.GetAgentPool(ctx, organization, id); err == nil {
+			pool = detail.AgentPool
+		}
+		return !isNotFound(err), nil
+	})
+	return pool, cmp.Or(pollErr, err)
+}
+
+// drain waits until no deployment is running on the agent pool.
+func (r *agentPoolResource) drain(ctx context.Context, state agentPoolModel) diag.Diagnostics {
+	timeout, organization := durationOr(state.DrainTimeout, 0), state.Organization.ValueString()
+	if timeout == 0 {
+		return nil
+	}
+	var active []pulumiapi.Deployment
+	err := r.data.client.Poll(ctx, timeout, func() (bool, error) {
+		var err error
+		active, err = r.data.client.ActiveDeployments(ctx, organization, state.ID.ValueString())
+		return len(active) == 0, err
+	})
+	switch {
+	case err != nil:
+		return diag.Diagnostics{r.data.errorDiagnostic(errorContext{
+			action:       fmt.Sprintf("read the deployments of organization %q before deleting %s", organization, state.String()),
+			organization: organization, permission: "deployments:read",
+		}, err)}
+	case len(active) > 0:
+		return diag.Diagnostics{busyDiagnostic(&state, timeout, active)}
+	}
+	return nil
+}
+
+// busyDiagnostic is the error for an agent pool that is not deleted because it is executing deployments.
+func busyDiagnostic(pool *agentPoolModel, timeout time.Duration, active []pulumiapi.Deployment) diag.Diagnostic {
+	lines := []string{fmt.Sprintf("The %s was not deleted, because it was still executing deployments after %s. Wait until they "+
+		"are finished, or apply a longer drain_timeout first.", pool, timeout)}
+	for _, d := range active {
+		lines = append(lines, fmt.Sprintf("- stack %q of project %q: %s", d.Stack, d.Project, d.Status))
+	}
+	return diag.NewErrorDiagnostic("Agent pool is executing deployments", strings.Join(lines, "\n"))
+}
