@@ -36,7 +36,7 @@ func main() {
 func run(ctx context.Context, args []string, stdout io.Writer) (err error) {
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
 	cli := flags.String("cli", "", "`path` or name of Terraform or OpenTofu (default terraform or else tofu)")
-	keep := flags.Bool("keep", false, "leave the configuration applied and the emulator running")
+	keep := flags.Bool("keep", false, "apply the example at the end, and keep the emulator running")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -48,11 +48,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil || !*keep {
-			err = errors.Join(err, os.RemoveAll(root))
-		}
-	}()
+	defer func() { err = errors.Join(err, os.RemoveAll(root)) }()
 	w, err := acctest.NewWorkspace(root, path)
 	if err != nil {
 		return err

@@ -1,16 +1,17 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"flag"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -30,40 +31,34 @@ func TestAccDemo(t *testing.T) {
 	t.Setenv("TF_CLI_ARGS", "-users")
 	t.Chdir("../../..")
 
-	var stdout bytes.Buffer
-	if err := run(t.Context(), []string{"-cli", cli, "-keep"}, &stdout); err != nil {
-		t.Fatalf("%v\n%s", err, &stdout)
-	}
-	output := stdout.String()
-	kill := regexp.MustCompile(`(?m)^ +kill (\d+)$`).FindStringSubmatch(output)
-	script := regexp.MustCompile(`(?m)^ +(\. .*)\n +(.* plan)$`).FindStringSubmatch(output)
-	remove := regexp.MustCompile(`(?m)^ +(rm -r .*)$`).FindStringSubmatch(output)
-	if kill == nil || script == nil || remove == nil {
-		t.Fatalf("the demo does not say how to continue and clean up:\n%s", output)
-	}
-	pid, err := strconv.Atoi(kill[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	emulator, err := os.FindProcess(pid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := emulator.Signal(os.Interrupt); err != nil {
-			t.Error(err)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	reader, writer := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		err := run(ctx, []string{"-cli", cli, "-keep"}, writer)
+		ended <- errors.Join(err, writer.CloseWithError(err))
+	}()
+	var output, commands string
+	for lines := bufio.NewScanner(reader); lines.Scan(); {
+		line := lines.Text()
+		output += line + "\n"
+		if command, ok := strings.CutPrefix(line, "    "); ok {
+			commands += command + "\n"
 		}
-		if state, err := emulator.Wait(); err != nil || !state.Success() {
-			t.Errorf("the emulator ended with %v, %v", state, err)
+		if strings.Contains(line, "Ctrl-C") {
+			commands = "set -e\n" + strings.TrimSuffix(commands, "\n") + " -detailed-exitcode"
+			if printed, err := exec.CommandContext(t.Context(), "sh", "-c", commands).CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", commands, err, printed)
+			}
+			cancel()
 		}
-	})
-	for _, command := range []string{
-		script[1] + " && " + script[2] + " -detailed-exitcode",
-		remove[1] + " && rmdir '" + temp + "'",
-	} {
-		if printed, err := exec.CommandContext(t.Context(), "sh", "-c", command).CombinedOutput(); err != nil {
-			t.Errorf("%s: %v\n%s", command, err, printed)
-		}
+	}
+	if err := <-ended; err != nil || !strings.Contains(output, "Ctrl-C") {
+		t.Fatalf("the demo ended with %v:\n%s", err, output)
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("left in the temporary folder: %v, %v", left, err)
 	}
 	if regexp.MustCompile(`pul-[0-9A-Za-z]{8}`).MatchString(output) {
 		t.Error("the demo prints a token")
