@@ -65,7 +65,7 @@ func (r *agentPoolReadinessResource) Schema(
 				MarkdownDescription: "ID of the agent pool. Changing this forces a new resource.",
 				Required:            true,
 				Validators:          []validator.String{validPoolID()},
-				PlanModifiers:       []planmodifier.String{ignoreCase{}, stringplanmodifier.RequiresReplace()},
+				PlanModifiers:       []planmodifier.String{ignoreCase{"ignores case"}, stringplanmodifier.RequiresReplace()},
 			},
 			"min_runners": schema.Int64Attribute{
 				MarkdownDescription: "Minimum number of runners that must be online. Defaults to `1`. A change applies the next time " +

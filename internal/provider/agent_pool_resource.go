@@ -122,7 +122,7 @@ func (r *agentPoolResource) Schema(_ context.Context, _ resource.SchemaRequest, 
 				ElementType: types.StringType,
 				Optional:    true,
 				Validators: []validator.Set{
-					setvalidator.SizeAtLeast(1), setvalidator.NoNullValues(), recipientsValidator{},
+					setvalidator.SizeAtLeast(1), setvalidator.NoNullValues(), recipientsValidator{"must be age recipients or SSH keys"},
 				},
 				PlanModifiers: []planmodifier.Set{
 					setplanmodifier.RequiresReplaceIf(recipientsRequireReplace, replaceDescription, replaceDescription),

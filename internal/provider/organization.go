@@ -27,7 +27,7 @@ func organizationResourceAttribute() schema.StringAttribute {
 		Computed:   true,
 		Validators: []validator.String{validPathName()},
 		PlanModifiers: []planmodifier.String{
-			stringplanmodifier.UseStateForUnknown(), ignoreCase{}, stringplanmodifier.RequiresReplace(),
+			stringplanmodifier.UseStateForUnknown(), ignoreCase{"ignores case"}, stringplanmodifier.RequiresReplace(),
 		},
 	}
 }
@@ -141,11 +141,7 @@ func (d *providerData) organizationForExchange() (string, diag.Diagnostics) {
 }
 
 // ignoreCase keeps the value in the state if the configuration differs from it only in case.
-type ignoreCase struct{}
-
-func (ignoreCase) Description(context.Context) string { return "Differences in case are ignored." }
-
-func (m ignoreCase) MarkdownDescription(ctx context.Context) string { return m.Description(ctx) }
+type ignoreCase struct{ description }
 
 func (ignoreCase) PlanModifyString(
 	_ context.Context, req planmodifier.StringRequest, resp *planmodifier.StringResponse,

@@ -71,7 +71,7 @@ func (r *organizationDefaultAgentPoolResource) Schema(
 				MarkdownDescription: "ID of the agent pool, which must belong to the organization.",
 				Required:            true,
 				Validators:          []validator.String{validPoolID()},
-				PlanModifiers:       []planmodifier.String{ignoreCase{}},
+				PlanModifiers:       []planmodifier.String{ignoreCase{"ignores case"}},
 			},
 		},
 	}

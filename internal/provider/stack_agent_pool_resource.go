@@ -94,7 +94,7 @@ func (r *stackAgentPoolResource) Schema(_ context.Context, _ resource.SchemaRequ
 				MarkdownDescription: "ID of the agent pool, which must belong to the organization.",
 				Required:            true,
 				Validators:          []validator.String{validPoolID()},
-				PlanModifiers:       []planmodifier.String{ignoreCase{}},
+				PlanModifiers:       []planmodifier.String{ignoreCase{"ignores case"}},
 			},
 		},
 	}

@@ -20,15 +20,7 @@ import (
 )
 
 // recipientsValidator accepts sets of public keys that one token can be encrypted to.
-type recipientsValidator struct{}
-
-func (recipientsValidator) Description(context.Context) string {
-	return "must be age recipients (age1…) or SSH public keys (ssh-ed25519 … or ssh-rsa …) that can be combined"
-}
-
-func (v recipientsValidator) MarkdownDescription(ctx context.Context) string {
-	return v.Description(ctx)
-}
+type recipientsValidator struct{ description }
 
 func (recipientsValidator) ValidateSet(_ context.Context, req validator.SetRequest, resp *validator.SetResponse) {
 	resp.Diagnostics.Append(validateRecipients(req.Path, req.ConfigValue)...)

@@ -16,16 +16,18 @@ import (
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/credentials"
 )
 
+// description describes a validator or a plan modifier.
+type description string
+
+func (d description) Description(context.Context) string         { return string(d) }
+func (d description) MarkdownDescription(context.Context) string { return string(d) }
+
 // stringValidator is a validator of strings that are set and known.
 type stringValidator struct {
-	description string
+	description
 	// validate returns a diagnostic for an invalid value, else nil.
 	validate func(path.Path, string) diag.Diagnostic
 }
-
-func (v stringValidator) Description(context.Context) string { return v.description }
-
-func (v stringValidator) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
 
 func (v stringValidator) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
 	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
@@ -69,8 +71,8 @@ func validPathName() validator.String {
 }
 
 // textValidator rejects tokens, and values for which invalid returns a reason.
-func textValidator(description, summary string, invalid func(string) string) validator.String {
-	return stringValidator{description, func(at path.Path, value string) diag.Diagnostic {
+func textValidator(text description, summary string, invalid func(string) string) validator.String {
+	return stringValidator{text, func(at path.Path, value string) diag.Diagnostic {
 		if credentials.LooksLikeToken(value) {
 			return tokenInWrongPlace(at)
 		}
