@@ -8,6 +8,7 @@ import (
 
 	dsschema "github.com/hashicorp/terraform-plugin-framework/datasource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
@@ -33,6 +34,16 @@ type agentPoolModel struct {
 type agentPoolIdentity struct {
 	Organization types.String `tfsdk:"organization"`
 	ID           types.String `tfsdk:"id"`
+}
+
+func agentPoolIdentitySchema() identityschema.Schema {
+	return identityschema.Schema{Attributes: map[string]identityschema.Attribute{
+		"organization": identityschema.StringAttribute{
+			Description:       "Name of the organization. Defaults to the provider's organization.",
+			OptionalForImport: true,
+		},
+		"id": identityschema.StringAttribute{Description: "ID of the agent pool, a UUID.", RequiredForImport: true},
+	}}
 }
 
 // newAgentPoolModel returns the model of an agent pool that this provider did not create.

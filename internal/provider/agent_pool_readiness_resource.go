@@ -9,7 +9,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
-	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/int64default"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/mapplanmodifier"
@@ -24,7 +23,7 @@ import (
 const defaultReadinessTimeout = 10 * time.Minute
 
 // agentPoolReadinessResource waits in Create. It exists only in the state.
-type agentPoolReadinessResource struct{ withProviderData }
+type agentPoolReadinessResource struct{ withPoolReference }
 
 type agentPoolReadinessModel struct {
 	Organization types.String `tfsdk:"organization"`
@@ -98,19 +97,7 @@ func (r *agentPoolReadinessResource) Schema(
 func (r *agentPoolReadinessResource) IdentitySchema(
 	_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse,
 ) {
-	resp.IdentitySchema = identityschema.Schema{
-		Attributes: map[string]identityschema.Attribute{
-			"organization": identityschema.StringAttribute{Description: "Name of the organization.", OptionalForImport: true},
-			"id":           identityschema.StringAttribute{Description: "ID of the agent pool.", RequiredForImport: true},
-		},
-	}
-}
-
-func (r *agentPoolReadinessResource) ModifyPlan(
-	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
-) {
-	r.data.planOrganization(ctx, req, resp)
-	resp.Diagnostics.Append(r.data.checkPlannedPool(ctx, resp.Plan)...)
+	resp.IdentitySchema = agentPoolIdentitySchema()
 }
 
 func (r *agentPoolReadinessResource) Create(

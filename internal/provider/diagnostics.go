@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -355,23 +356,15 @@ func causeOf(err error) string {
 	lines := []string{"Cause: " + cause}
 	if isAPIError {
 		for _, detail := range api.Details {
-			lines = append(lines, "- "+joinNonEmpty(": ", detail.Resource, detail.Attribute, detail.Type, detail.Message))
+			texts := []string{detail.Resource, detail.Attribute, detail.Type, detail.Message}
+			texts = slices.DeleteFunc(texts, func(text string) bool { return text == "" })
+			lines = append(lines, "- "+strings.Join(texts, ": "))
 		}
 		if api.DocumentationURL != "" {
 			lines = append(lines, "See "+api.DocumentationURL)
 		}
 	}
 	return strings.Join(lines, "\n")
-}
-
-func joinNonEmpty(separator string, texts ...string) string {
-	var kept []string
-	for _, text := range texts {
-		if text != "" {
-			kept = append(kept, text)
-		}
-	}
-	return strings.Join(kept, separator)
 }
 
 // settingsDiagnostic is the error for a setting, with what to do.

@@ -5,18 +5,18 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
-	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
 // organizationDefaultAgentPoolResource is a setting of an organization, which exists once.
-type organizationDefaultAgentPoolResource struct{ withProviderData }
+type organizationDefaultAgentPoolResource struct{ withPoolReference }
 
 type defaultAgentPoolModel struct {
 	Organization types.String `tfsdk:"organization"`
@@ -24,12 +24,22 @@ type defaultAgentPoolModel struct {
 }
 
 // String returns the setting as diagnostics name it.
-func (m defaultAgentPoolModel) String() string {
+func (m *defaultAgentPoolModel) String() string {
 	return fmt.Sprintf("default agent pool of organization %q", m.Organization.ValueString())
 }
 
+func (m *defaultAgentPoolModel) fields() (organization, poolID *types.String) {
+	return &m.Organization, &m.AgentPoolID
+}
+
+func (m *defaultAgentPoolModel) identity() any { return defaultAgentPoolIdentity{m.Organization} }
+
+func (m *defaultAgentPoolModel) assign(ctx context.Context, client *pulumiapi.Client) error {
+	return client.SetDefaultAgentPool(ctx, m.Organization.ValueString(), m.AgentPoolID.ValueString())
+}
+
 // errorContext is that of a write.
-func (m defaultAgentPoolModel) errorContext() errorContext {
+func (m *defaultAgentPoolModel) errorContext() errorContext {
 	return errorContext{
 		action: "set the " + m.String(), organization: m.Organization.ValueString(), permission: "organization:update",
 	}
@@ -90,49 +100,17 @@ func (r *organizationDefaultAgentPoolResource) IdentitySchema(
 	}
 }
 
-func (r *organizationDefaultAgentPoolResource) ModifyPlan(
-	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
-) {
-	r.data.planOrganization(ctx, req, resp)
-	resp.Diagnostics.Append(r.data.checkPlannedPool(ctx, resp.Plan)...)
-}
-
 func (r *organizationDefaultAgentPoolResource) Create(
 	ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse,
 ) {
-	resp.Diagnostics.Append(r.set(ctx, req.Plan, &resp.State, resp.Identity)...)
-}
-
-// set sets the default agent pool and the state. Terraform requires the identity even after an error.
-func (r *organizationDefaultAgentPoolResource) set(
-	ctx context.Context, plan tfsdk.Plan, state *tfsdk.State, identity *tfsdk.ResourceIdentity,
-) (diags diag.Diagnostics) {
-	var model defaultAgentPoolModel
-	diags.Append(r.data.decode(ctx, plan, &model)...)
-	if diags.HasError() {
-		return diags
-	}
-	r.data.markWrite()
-	defer r.data.appendWarnings(&diags)
-	organization, more := r.data.resolveOrganization(ctx, model.Organization)
-	diags.Append(more...)
-	if diags.HasError() {
-		return diags
-	}
-	model.Organization = types.StringValue(organization)
-	diags.Append(identity.Set(ctx, defaultAgentPoolIdentity{model.Organization})...)
-	id := model.AgentPoolID.ValueString()
-	if err := r.data.client.SetDefaultAgentPool(ctx, organization, id); err != nil {
-		return append(diags, r.data.errorDiagnostic(model.errorContext(), err))
-	}
-	return append(diags, state.Set(ctx, model)...)
+	resp.Diagnostics.Append(r.data.assign(ctx, &defaultAgentPoolModel{}, req.Plan, &resp.State, resp.Identity, resp.Private)...)
 }
 
 func (r *organizationDefaultAgentPoolResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	var state defaultAgentPoolModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, defaultAgentPoolIdentity{state.Organization})...)
-	resp.Diagnostics.Append(r.data.skipRefresh(state)...)
+	resp.Diagnostics.Append(resp.Identity.Set(ctx, state.identity())...)
+	resp.Diagnostics.Append(r.data.skipRefresh(&state)...)
 	if resp.Diagnostics.HasError() || r.data.client == nil {
 		return
 	}
@@ -147,7 +125,7 @@ func (r *organizationDefaultAgentPoolResource) Read(ctx context.Context, req res
 		return
 	}
 	if list.DefaultID == "" {
-		resp.Diagnostics.Append(goneDiagnostic(state))
+		resp.Diagnostics.Append(goneDiagnostic(&state))
 		resp.State.RemoveResource(ctx)
 		return
 	}
@@ -160,7 +138,7 @@ func (r *organizationDefaultAgentPoolResource) Read(ctx context.Context, req res
 func (r *organizationDefaultAgentPoolResource) Update(
 	ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse,
 ) {
-	resp.Diagnostics.Append(r.set(ctx, req.Plan, &resp.State, resp.Identity)...)
+	resp.Diagnostics.Append(r.data.assign(ctx, &defaultAgentPoolModel{}, req.Plan, &resp.State, resp.Identity, resp.Private)...)
 }
 
 func (r *organizationDefaultAgentPoolResource) Delete(
@@ -168,7 +146,7 @@ func (r *organizationDefaultAgentPoolResource) Delete(
 ) {
 	var state defaultAgentPoolModel
 	resp.Diagnostics.Append(r.data.decode(ctx, req.State, &state)...)
-	if resp.Diagnostics.HasError() {
+	if resp.Diagnostics.HasError() || !isAssigned(ctx, req.Private, state.AgentPoolID) {
 		return
 	}
 	r.data.markWrite()

@@ -101,6 +101,9 @@ func TestOrganizationDefaultAgentPool_requests(t *testing.T) {
 	_, diagnostics = settings.Destroy(t.Context(), setting)
 	expectNone(t, diagnostics)
 	cloud.expectRequests(t, listRequest)
+	_, diagnostics = settings.Destroy(t.Context(), settings.MustRead(t, setting))
+	expectNone(t, diagnostics)
+	cloud.expectWrites(t)
 }
 
 func TestOrganizationDefaultAgentPool_errorsKeepStateAndIdentity(t *testing.T) {

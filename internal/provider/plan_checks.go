@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
@@ -81,6 +82,16 @@ func (d *providerData) checkPlannedName(ctx context.Context, organization, name,
 				organization, name, pool.ID))
 	}
 	return diags
+}
+
+// withPoolReference is embedded in resources with an agent_pool_id, which it checks during plan.
+type withPoolReference struct{ withProviderData }
+
+func (r *withPoolReference) ModifyPlan(
+	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
+) {
+	r.data.planOrganization(ctx, req, resp)
+	resp.Diagnostics.Append(r.data.checkPlannedPool(ctx, resp.Plan)...)
 }
 
 // checkPlannedPool returns an error if the organization does not have the planned agent_pool_id.

@@ -5,21 +5,19 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
-	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
 // stackAgentPoolResource is one field of the deployment settings of a stack.
-type stackAgentPoolResource struct{ withProviderData }
+type stackAgentPoolResource struct{ withPoolReference }
 
 type stackAgentPoolModel struct {
 	Organization types.String `tfsdk:"organization"`
@@ -34,18 +32,26 @@ type stackAgentPoolIdentity struct {
 	Stack        types.String `tfsdk:"stack"`
 }
 
-func (m stackAgentPoolModel) identity() stackAgentPoolIdentity {
+func (m *stackAgentPoolModel) fields() (organization, poolID *types.String) {
+	return &m.Organization, &m.AgentPoolID
+}
+
+func (m *stackAgentPoolModel) identity() any {
 	return stackAgentPoolIdentity{m.Organization, m.Project, m.Stack}
 }
 
-func (m stackAgentPoolModel) stack() pulumiapi.Stack {
+func (m *stackAgentPoolModel) assign(ctx context.Context, client *pulumiapi.Client) error {
+	return client.SetStackAgentPool(ctx, m.stack(), m.AgentPoolID.ValueString())
+}
+
+func (m *stackAgentPoolModel) stack() pulumiapi.Stack {
 	return pulumiapi.Stack{
 		Organization: m.Organization.ValueString(), Project: m.Project.ValueString(), Name: m.Stack.ValueString(),
 	}
 }
 
 // errorContext is that of a write.
-func (m stackAgentPoolModel) errorContext() errorContext {
+func (m *stackAgentPoolModel) errorContext() errorContext {
 	return errorContext{
 		action: "set the " + m.String(), organization: m.Organization.ValueString(), permission: "stack_deployment_settings:write",
 		rejected: "If the stack runs Terraform, remove this resource, because such a stack cannot have an agent pool.",
@@ -53,7 +59,9 @@ func (m stackAgentPoolModel) errorContext() errorContext {
 }
 
 // String returns the assignment as diagnostics name it.
-func (m stackAgentPoolModel) String() string { return fmt.Sprintf("agent pool of stack %q", m.stack()) }
+func (m *stackAgentPoolModel) String() string {
+	return fmt.Sprintf("agent pool of stack %q", m.stack())
+}
 
 var (
 	_ resource.ResourceWithConfigure   = &stackAgentPoolResource{}
@@ -115,49 +123,17 @@ func (r *stackAgentPoolResource) IdentitySchema(
 	}
 }
 
-func (r *stackAgentPoolResource) ModifyPlan(
-	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
-) {
-	r.data.planOrganization(ctx, req, resp)
-	resp.Diagnostics.Append(r.data.checkPlannedPool(ctx, resp.Plan)...)
-}
-
 func (r *stackAgentPoolResource) Create(
 	ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse,
 ) {
-	resp.Diagnostics.Append(r.set(ctx, req.Plan, &resp.State, resp.Identity)...)
-}
-
-// set assigns the stack and sets the state. Terraform requires the identity even after an error.
-func (r *stackAgentPoolResource) set(
-	ctx context.Context, plan tfsdk.Plan, state *tfsdk.State, identity *tfsdk.ResourceIdentity,
-) (diags diag.Diagnostics) {
-	var model stackAgentPoolModel
-	diags.Append(r.data.decode(ctx, plan, &model)...)
-	if diags.HasError() {
-		return diags
-	}
-	r.data.markWrite()
-	defer r.data.appendWarnings(&diags)
-	organization, more := r.data.resolveOrganization(ctx, model.Organization)
-	diags.Append(more...)
-	if diags.HasError() {
-		return diags
-	}
-	model.Organization = types.StringValue(organization)
-	diags.Append(identity.Set(ctx, model.identity())...)
-	id := model.AgentPoolID.ValueString()
-	if err := r.data.client.SetStackAgentPool(ctx, model.stack(), id); err != nil {
-		return append(diags, r.data.errorDiagnostic(model.errorContext(), err))
-	}
-	return append(diags, state.Set(ctx, model)...)
+	resp.Diagnostics.Append(r.data.assign(ctx, &stackAgentPoolModel{}, req.Plan, &resp.State, resp.Identity, resp.Private)...)
 }
 
 func (r *stackAgentPoolResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	var state stackAgentPoolModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	resp.Diagnostics.Append(resp.Identity.Set(ctx, state.identity())...)
-	resp.Diagnostics.Append(r.data.skipRefresh(state)...)
+	resp.Diagnostics.Append(r.data.skipRefresh(&state)...)
 	if resp.Diagnostics.HasError() || r.data.client == nil {
 		return
 	}
@@ -165,7 +141,7 @@ func (r *stackAgentPoolResource) Read(ctx context.Context, req resource.ReadRequ
 	id, err := r.data.client.StackAgentPool(ctx, state.stack())
 	switch {
 	case isNotFound(err):
-		resp.Diagnostics.Append(goneDiagnostic(state))
+		resp.Diagnostics.Append(goneDiagnostic(&state))
 		resp.State.RemoveResource(ctx)
 		return
 	case err != nil:
@@ -185,7 +161,7 @@ func (r *stackAgentPoolResource) Read(ctx context.Context, req resource.ReadRequ
 func (r *stackAgentPoolResource) Update(
 	ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse,
 ) {
-	resp.Diagnostics.Append(r.set(ctx, req.Plan, &resp.State, resp.Identity)...)
+	resp.Diagnostics.Append(r.data.assign(ctx, &stackAgentPoolModel{}, req.Plan, &resp.State, resp.Identity, resp.Private)...)
 }
 
 func (r *stackAgentPoolResource) Delete(
@@ -193,7 +169,7 @@ func (r *stackAgentPoolResource) Delete(
 ) {
 	var state stackAgentPoolModel
 	resp.Diagnostics.Append(r.data.decode(ctx, req.State, &state)...)
-	if resp.Diagnostics.HasError() || state.AgentPoolID.IsNull() {
+	if resp.Diagnostics.HasError() || state.AgentPoolID.IsNull() || !isAssigned(ctx, req.Private, state.AgentPoolID) {
 		return
 	}
 	r.data.markWrite()

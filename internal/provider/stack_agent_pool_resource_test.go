@@ -112,9 +112,11 @@ func TestStackAgentPool_read(t *testing.T) {
 		t.Errorf("read agent pool %q, want %q", got, two.ID)
 	}
 	expectAction(changed, acctest.Update)
-	// The settings no longer have the agent pool of this state.
+	// The settings no longer have the agent pool of this state, or of the apply before the refresh.
 	cloud.ResetRequests()
 	_, diagnostics := r.Destroy(t.Context(), assigned)
+	expectNone(t, diagnostics)
+	_, diagnostics = r.Destroy(t.Context(), changed)
 	expectNone(t, diagnostics)
 	cloud.expectRequests(t, getSettingsRequest)
 
@@ -188,8 +190,18 @@ func TestStackAgentPool_errors(t *testing.T) {
 			}
 		})
 	}
+	// The update may have taken effect nevertheless.
+	stop := cloud.intercept(http.MethodPost, respondError(http.StatusForbidden, "no"))
+	kept, _ := r.Apply(t.Context(), assigned, assignment(two.ID))
+	stop()
+	mustDo(t, cloud.SetStackPool("acme", "web", "dev", two.ID))
+	cloud.ResetRequests()
+	_, diagnostics := r.Destroy(t.Context(), r.MustRead(t, kept))
+	expectNone(t, diagnostics)
+	cloud.expectWrites(t, http.MethodPost)
+
 	mustDo(t, cloud.DeleteAgentPool("acme", two.ID)) // After the plan.
-	_, diagnostics := r.Apply(t.Context(), assigned, assignment(two.ID))
+	_, diagnostics = r.Apply(t.Context(), assigned, assignment(two.ID))
 	expectError(t, diagnostics, "Agent pool not found", two.ID)
 }
 
