@@ -68,7 +68,7 @@ func (r *agentPoolResource) Schema(_ context.Context, _ resource.SchemaRequest, 
 			},
 			"name_prefix": schema.StringAttribute{
 				MarkdownDescription: "Prefix of a generated, unique name. Use it with `create_before_destroy`. Exactly one of `name` or " +
-					"`name_prefix` must be set. Changing this renames the agent pool.",
+					"`name_prefix` must be set. Changing this renames the agent pool, unless its name already has the new prefix.",
 				Optional:   true,
 				Validators: []validator.String{notEmpty(), validNamePrefix()},
 			},
@@ -106,7 +106,7 @@ func (r *agentPoolResource) Schema(_ context.Context, _ resource.SchemaRequest, 
 			},
 			"rotate_triggers": schema.MapAttribute{
 				MarkdownDescription: "Arbitrary key-value pairs that, when changed, replace the agent pool and so issue a new token and " +
-					"ID. Setting the first values replaces the agent pool too, unless it was imported. So does removing them.",
+					"ID. Setting the first values replaces the agent pool, unless it was imported. Removing all values always replaces it.",
 				ElementType: types.StringType,
 				Optional:    true,
 				PlanModifiers: []planmodifier.Map{

@@ -60,12 +60,11 @@ func (d *providerData) deleteDiagnostic(op errorContext, force bool, err error) 
 	}
 	return diag.NewErrorDiagnostic("Agent pool in use",
 		fmt.Sprintf("Could not %s. Pulumi Cloud rejects this while stacks use the agent pool. Assign the stacks to a different agent "+
-			"pool, then run the command again.\n\n"+
-			"To delete it anyway, set force_destroy = true and apply only that change. Then destroy or replace the agent pool. The "+
-			"stacks fall back to the default agent pool or to the Pulumi-hosted pool. If a replacement is planned, undo its trigger "+
-			"first. If you removed the resource from the configuration, restore it first. An agent pool that was already replaced, "+
-			"with create_before_destroy, cannot get force_destroy any more. In that case, assign the stacks to a different agent "+
-			"pool.\n\n%s", op.action, causeOf(err)))
+			"pool, then run the command again. If this configuration replaces the agent pool and assigns the stacks, set name_prefix "+
+			"and create_before_destroy = true.\n\n"+
+			"To delete it anyway, undo any planned replacement or removal, set force_destroy = true, and apply. Then destroy or replace "+
+			"the agent pool. The stacks fall back to the default agent pool or to the Pulumi-hosted pool. An agent pool that was already "+
+			"replaced, with create_before_destroy, cannot get force_destroy any more.\n\n%s", op.action, causeOf(err)))
 }
 
 // goneDiagnostic is the warning for an object that leaves the state.
