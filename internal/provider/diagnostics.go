@@ -18,7 +18,7 @@ import (
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
-// errorContext is what a diagnostic says about the operation that failed.
+// errorContext describes the failed operation in a diagnostic.
 type errorContext struct {
 	// action completes the sentence "Could not …".
 	action string
