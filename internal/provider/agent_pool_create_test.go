@@ -30,6 +30,7 @@ func TestCreateAgentPool_responseLost(t *testing.T) {
 		respond(http.StatusOK, jsonType, fmt.Sprintf(
 			`{"agentPools":[{"id":%q,"name":"runners","created":%d}]}`, missingID, time.Now().Unix()))(w, r, api)
 	}
+	empty := respond(http.StatusOK, jsonType, `{"agentPools":[]}`)
 	for name, test := range map[string]struct {
 		list    interceptor
 		summary string
@@ -52,9 +53,10 @@ func TestCreateAgentPool_responseLost(t *testing.T) {
 			[]string{"could not read the list", "Apply again", "Then: GET /api/orgs/acme/agent-pools: 500"},
 			false,
 		},
-		"not created": {
-			respond(http.StatusOK, jsonType, `{"agentPools":[]}`), unknown, []string{"probably not created", "Apply again"}, false,
+		"wrong URL": {
+			respond(http.StatusNotFound, htmlType, "<html>"), unknown, []string{"could not read the list", "may be wrong"}, false,
 		},
+		"not created": {empty, unknown, []string{"probably not created", "Apply again"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -76,6 +78,16 @@ func TestCreateAgentPool_responseLost(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The next apply would not find the agent pool by a generated name.
+func TestCreateAgentPool_generatedNameLost(t *testing.T) {
+	t.Parallel()
+	cloud := startPulumiCloud(t, emulator.Options{})
+	pools := cloud.acme(t)
+	cloud.intercept(http.MethodPost, func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) })
+	_, diagnostics := pools.Apply(t.Context(), pools.Absent(), acctest.Values{"name_prefix": "runners-"})
+	expectError(t, diagnostics, "Agent pool may have been created", `"runners-`, "with a new name", "delete it there")
 }
 
 func TestAgentPool_nameTaken(t *testing.T) {

@@ -249,6 +249,7 @@ func (r *agentPoolResource) Create(ctx context.Context, req resource.CreateReque
 	defer r.data.appendWarnings(&resp.Diagnostics)
 	// Without valid recipients, the token would be lost. Not every caller validates values that were unknown during plan.
 	resp.Diagnostics.Append(validateRecipients(path.Root("token_recipients"), plan.TokenRecipients)...)
+	newName := plan.Name.IsUnknown()
 	plan.generateName()
 	organization, diags := r.data.resolveOrganization(ctx, plan.Organization)
 	resp.Diagnostics.Append(diags...)
@@ -271,7 +272,7 @@ func (r *agentPoolResource) Create(ctx context.Context, req resource.CreateReque
 	default:
 		resp.Diagnostics.Append(r.data.errorDiagnostic(errorContext{
 			action:       fmt.Sprintf("create agent pool %q in organization %q", name, organization),
-			organization: organization, permission: "agent_pool:create",
+			organization: organization, permission: "agent_pool:create", newName: newName,
 		}, err))
 		return
 	}
@@ -305,7 +306,9 @@ func (r *agentPoolResource) Read(ctx context.Context, req resource.ReadRequest, 
 		pool, err = r.awaitAgentPool(ctx, organization, id)
 	}
 	if isNotFound(err) {
-		resp.Diagnostics.Append(goneDiagnostic(&state))
+		resp.Diagnostics.AddWarning("Agent pool no longer exists",
+			fmt.Sprintf("The %s does not exist at %s. Terraform removes it from the state. If the configuration contains it, apply "+
+				"creates an agent pool with a new ID and a new token.", state.String(), r.data.urlSource()))
 		resp.State.RemoveResource(ctx)
 		return
 	}

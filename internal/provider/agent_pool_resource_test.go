@@ -165,7 +165,7 @@ func TestAgentPool_identity(t *testing.T) {
 
 			mustDo(t, cloud.DeleteAgentPool("acme", pool.Text("id")))
 			gone, diagnostics := pools.Read(t.Context(), pool)
-			expectWarning(t, diagnostics, "Object no longer exists", pool.Text("id"))
+			expectWarning(t, diagnostics, "Agent pool no longer exists", pool.Text("id"))
 			if gone.Exists() {
 				t.Error("the agent pool is still in the state")
 			}
@@ -350,7 +350,8 @@ func TestDeleteAgentPool_inUse(t *testing.T) {
 	mustDo(t, cloud.SetStackPool("acme", "web", "production", pool.Text("id")))
 	cloud.ResetRequests()
 	kept, diagnostics := pools.Destroy(t.Context(), pool)
-	expectError(t, diagnostics, "Agent pool in use", `"runners"`, `"acme"`, "Assign the stacks", "force_destroy = true")
+	expectError(t, diagnostics, "Agent pool in use",
+		`"runners"`, `"acme"`, "assign them to a different agent pool", "force_destroy = true")
 	if !kept.Exists() {
 		t.Error("the agent pool left the state")
 	}

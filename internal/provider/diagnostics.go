@@ -28,6 +28,8 @@ type errorContext struct {
 	permission string
 	// rejected is the advice after a response with status 400, or empty.
 	rejected string
+	// newName reports whether the next apply generates a new name for the agent pool to create.
+	newName bool
 }
 
 // readContext returns the context of an operation that requires permission to read agent pools.
@@ -59,19 +61,13 @@ func (d *providerData) deleteDiagnostic(op errorContext, force bool, err error) 
 		return d.errorDiagnostic(op, err)
 	}
 	return diag.NewErrorDiagnostic("Agent pool in use",
-		fmt.Sprintf("Could not %s. Pulumi Cloud rejects this while stacks use the agent pool. Assign the stacks to a different agent "+
-			"pool, then run the command again. If this configuration replaces the agent pool and assigns the stacks, set name_prefix "+
-			"and create_before_destroy = true.\n\n"+
-			"To delete it anyway, undo any planned replacement or removal, set force_destroy = true, and apply. Then destroy or replace "+
-			"the agent pool. The stacks fall back to the default agent pool or to the Pulumi-hosted pool. An agent pool that was already "+
-			"replaced, with create_before_destroy, cannot get force_destroy any more.\n\n%s", op.action, causeOf(err)))
-}
-
-// goneDiagnostic is the warning for an object that leaves the state.
-func goneDiagnostic(object fmt.Stringer) diag.Diagnostic {
-	return diag.NewWarningDiagnostic("Object no longer exists",
-		fmt.Sprintf("The %s does not exist any more in Pulumi Cloud, and leaves the state. If the configuration contains it, the next "+
-			"apply creates it again. A new agent pool has a new token.", object))
+		fmt.Sprintf("Could not %s. Pulumi Cloud rejects this while stacks use the agent pool.\n\n"+
+			"- To keep the stacks on your runners: assign them to a different agent pool, then run the command again.\n"+
+			"- To replace it while this configuration assigns the stacks: set name_prefix and create_before_destroy, then apply.\n"+
+			"- To delete it anyway: undo the replacement or restore the removed resource, set force_destroy = true, and apply only "+
+			"that. Then replace or destroy it. The stacks fall back to the default agent pool or to the Pulumi-hosted pool.\n"+
+			"- If it was already replaced (a deposed object): assign the stacks to a different agent pool. It cannot get "+
+			"force_destroy any more.\n\n%s", op.action, causeOf(err)))
 }
 
 // tokenLostDiagnostic is the error for an agent pool that is in the state without its token.
@@ -106,11 +102,15 @@ func (d *providerData) describe(op errorContext, err error) (summary, advice str
 	case errors.As(err, &exists):
 		return existsAdvice(exists)
 	case errors.As(err, &unknown) && unknown.LookupErr == nil && unknown.Candidate == nil && hasResponse(unknown.Err):
-		summary, advice = d.describe(op, unknown.Err)
-		return summary, fmt.Sprintf("%s Organization %q has no agent pool %q, so it was probably not created.",
-			advice, unknown.Organization, unknown.Name)
+		summary, advice = d.describe(errorContext{organization: op.organization}, unknown.Err)
+		return summary, fmt.Sprintf("Organization %q has no agent pool %q, so it was probably not created. %s",
+			unknown.Organization, unknown.Name, advice)
 	case errors.As(err, &unknown):
-		return "Agent pool may have been created", unknownOutcomeAdvice(unknown)
+		if advice = unknownOutcomeAdvice(op, unknown); unknown.LookupErr != nil {
+			_, reason := d.describe(readContext(unknown.Organization, ""), unknown.LookupErr)
+			advice += " " + reason
+		}
+		return "Agent pool may have been created", advice
 	case errors.As(err, &authentication):
 		return d.describe(errorContext{}, authentication.Err)
 	case errors.Is(err, context.Canceled):
@@ -126,7 +126,7 @@ func (d *providerData) describe(op errorContext, err error) (summary, advice str
 		return "Stack not found", fmt.Sprintf("Stack %q does not exist, or the access token cannot see it. Check the names of the "+
 			"organization, the project and the stack.", stack.Stack)
 	case errors.As(err, &organization):
-		return "Organization not found", fmt.Sprintf("%s does not exist, or %s belongs to a user who is not a member. Check the "+
+		return "Organization not found", fmt.Sprintf("%s does not exist, or %s has no access to it. Check the "+
 			"name, as it appears in the URL of the Pulumi Cloud console, and the access token.",
 			d.organizationSource(organization.Organization), d.tokenSource())
 	case errors.As(err, &feature):
@@ -215,7 +215,7 @@ func (d *providerData) describeUnauthorized(err *pulumiapi.APIError) (summary, a
 			"it, or \"pulumi login\"."
 	}
 	return "Access token rejected", advice + "The token may have expired or been deleted, or it may belong to a different " +
-		"Pulumi Cloud. Set a valid token."
+		"Pulumi Cloud. Set a valid access token, or run \"pulumi login\" again."
 }
 
 // tokenSource and urlSource name a setting and where its value was found.
@@ -309,8 +309,13 @@ func existsAdvice(err *pulumiapi.AgentPoolExistsError) (summary, advice string) 
 	return "Agent pool already exists", advice
 }
 
-func unknownOutcomeAdvice(err *pulumiapi.UnknownOutcomeError) string {
-	const lost = "The request was sent, but its response was lost."
+func unknownOutcomeAdvice(op errorContext, err *pulumiapi.UnknownOutcomeError) string {
+	const lost = "The request was sent, but it is not known whether it took effect."
+	next := "Apply again. If the agent pool exists by then, the error contains the command that imports it."
+	if op.newName {
+		next = "Apply again, which creates an agent pool with a new name. If this one then appears in the Pulumi Cloud console, " +
+			"delete it there."
+	}
 	if err.Candidate != nil {
 		return fmt.Sprintf("%s Organization %q has an agent pool %q with the ID %s, which may be from this request. Check its "+
 			"creation time in the Pulumi Cloud console. Then delete it, or import it without its token:\n\n"+
@@ -320,14 +325,13 @@ func unknownOutcomeAdvice(err *pulumiapi.UnknownOutcomeError) string {
 	}
 	if errors.Is(err.Err, context.Canceled) && err.LookupErr == nil {
 		return fmt.Sprintf("The run was interrupted before Pulumi Cloud responded, so agent pool %q may still be created in "+
-			"organization %q. Wait a minute, then apply again.", err.Name, err.Organization)
+			"organization %q. Wait a minute. %s", err.Name, err.Organization, next)
 	}
 	finding := "Organization %q had no agent pool %q immediately afterwards, so it was probably not created."
 	if err.LookupErr != nil {
 		finding = "The provider could not read the list of organization %q to find out whether agent pool %q exists."
 	}
-	return fmt.Sprintf("%s "+finding+" Apply again. If the agent pool exists by then, the error contains the command that imports "+
-		"it.", lost, err.Organization, err.Name)
+	return fmt.Sprintf("%s "+finding+" %s", lost, err.Organization, err.Name, next)
 }
 
 // causeOf returns the response or the error that caused err, and the details for Pulumi's support.
@@ -387,7 +391,7 @@ func settingsCause(err *credentials.SettingsError) string {
 func settingsAdvice(err *credentials.SettingsError) string {
 	switch {
 	case errors.Is(err, credentials.ErrEncrypted):
-		return "Set PULUMI_ACCESS_TOKEN, and also PULUMI_BACKEND_URL unless it is " + credentials.DefaultBaseURL + "."
+		return "Set both PULUMI_ACCESS_TOKEN and PULUMI_BACKEND_URL. For Pulumi Cloud, the URL is " + credentials.DefaultBaseURL + "."
 	case errors.Is(err, credentials.ErrNoAccessToken):
 		return "Set PULUMI_ACCESS_TOKEN or access_token, or run \"pulumi login\". If the token belongs to a different Pulumi Cloud, " +
 			"also set api_url or PULUMI_BACKEND_URL."
@@ -401,5 +405,5 @@ func settingsAdvice(err *credentials.SettingsError) string {
 		return "Set token_file or token_env_var in the oidc block. In GitHub Actions, give the job the permission id-token: write. " +
 			"In HCP Terraform, set the environment variable TFC_WORKLOAD_IDENTITY_AUDIENCE of the workspace."
 	}
-	return "Make sure that it contains an ID token of this job."
+	return fmt.Sprintf("Make sure that %s provides an ID token to this job.", err.Source)
 }

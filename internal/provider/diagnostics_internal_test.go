@@ -33,7 +33,7 @@ func TestErrorDiagnostic(t *testing.T) {
 		summary string
 		texts   []string
 	}{
-		"401": {status(401), "Access token rejected", []string{source, "from PULUMI_ACCESS_TOKEN", "Set a valid token"}},
+		"401": {status(401), "Access token rejected", []string{source, "from PULUMI_ACCESS_TOKEN", "Set a valid access token"}},
 		"401 for SSO": {
 			status(401, pulumiapi.ErrorDetail{Attribute: "acme", Type: "saml_login_required"}), "SSO login required",
 			[]string{`Organization "acme"`, "through SSO again"},

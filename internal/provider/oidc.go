@@ -115,7 +115,7 @@ func (m oidcModel) validate() diag.Diagnostics {
 		switch {
 		case tokenType == name.tokenType && name.value.IsNull():
 			diags.AddAttributeError(at, "Missing required argument",
-				fmt.Sprintf("A token of type %q is for one %s. Set %[2]s.", tokenType, name.attribute))
+				fmt.Sprintf("A token of type %q requires a %s. Set oidc.%[2]s to its name.", tokenType, name.attribute))
 		case tokenType != name.tokenType && !name.value.IsNull():
 			diags.AddAttributeError(at, "Conflicting configuration arguments",
 				fmt.Sprintf("Only a token of type %q has a %s. Set requested_token_type to %[1]q, or remove %[2]s.",
@@ -124,7 +124,7 @@ func (m oidcModel) validate() diag.Diagnostics {
 	}
 	if m.Admin.ValueBool() && tokenType != "organization" {
 		diags.AddAttributeError(path.Root("oidc").AtName("admin"), "Conflicting configuration arguments",
-			fmt.Sprintf("A token of type %q has the permissions of its team or user. Remove admin or requested_token_type.", tokenType))
+			"Only a token of type \"organization\" can request admin. Remove oidc.admin or oidc.requested_token_type.")
 	}
 	return diags
 }

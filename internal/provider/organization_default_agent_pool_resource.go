@@ -39,9 +39,9 @@ func (m *defaultAgentPoolModel) assign(ctx context.Context, client *pulumiapi.Cl
 }
 
 // errorContext is that of a write.
-func (m *defaultAgentPoolModel) errorContext() errorContext {
+func (m *defaultAgentPoolModel) errorContext(verb string) errorContext {
 	return errorContext{
-		action: "set the " + m.String(), organization: m.Organization.ValueString(), permission: "organization:update",
+		action: verb + " the " + m.String(), organization: m.Organization.ValueString(), permission: "organization:update",
 	}
 }
 
@@ -125,7 +125,9 @@ func (r *organizationDefaultAgentPoolResource) Read(ctx context.Context, req res
 		return
 	}
 	if list.DefaultID == "" {
-		resp.Diagnostics.Append(goneDiagnostic(&state))
+		resp.Diagnostics.AddWarning("Default agent pool was reset",
+			fmt.Sprintf("Organization %q has no default agent pool any more, so its stacks use the Pulumi-hosted pool. If the "+
+				"configuration contains this resource, apply sets the default again.", organization))
 		resp.State.RemoveResource(ctx)
 		return
 	}
@@ -153,7 +155,7 @@ func (r *organizationDefaultAgentPoolResource) Delete(
 	defer r.data.appendWarnings(&resp.Diagnostics)
 	err := r.data.client.ClearDefaultAgentPool(ctx, state.Organization.ValueString(), state.AgentPoolID.ValueString())
 	if err != nil {
-		resp.Diagnostics.Append(r.data.errorDiagnostic(state.errorContext(), err))
+		resp.Diagnostics.Append(r.data.errorDiagnostic(state.errorContext("clear"), err))
 	}
 }
 

@@ -125,7 +125,7 @@ func TestOrganizationDefaultAgentPool_errorsKeepStateAndIdentity(t *testing.T) {
 	p = cloud.provider(t, acctest.Values{"organization": "acme"})
 	p.OmitIdentity = true
 	gone, diagnostics := p.Resource(defaultPoolType).Read(t.Context(), setting)
-	expectWarning(t, diagnostics, "Object no longer exists", `"acme"`)
+	expectWarning(t, diagnostics, "Default agent pool was reset", `"acme"`)
 	if updated.Text("agent_pool_id") != one.ID || gone.Exists() {
 		t.Errorf("state after the failed update %s, and with the Pulumi-hosted pool %s", updated.Value, gone.Value)
 	}

@@ -74,12 +74,15 @@ func (d *providerData) checkPlannedName(ctx context.Context, organization, name,
 		if _, managed := d.managed.Load(strings.ToLower(pool.ID)); managed && stateID == "" || strings.EqualFold(pool.ID, stateID) {
 			continue
 		}
+		advice := "Choose a different name, or rename that agent pool in a separate apply."
+		if stateID == "" {
+			advice = fmt.Sprintf("If this configuration manages that agent pool, set name_prefix instead of name. Otherwise import "+
+				"it:\n\n  import {\n    to = ADDRESS\n    id = \"%s/%s\"\n  }\n\nwhere ADDRESS is the address of this resource.",
+				organization, pool.ID)
+		}
 		diags.AddAttributeWarning(path.Root("name"), "Agent pool name is already in use",
 			fmt.Sprintf("Organization %q already has an agent pool named %q, with the ID %s. The apply fails unless it renames or "+
-				"deletes that agent pool first. If this configuration manages that agent pool, set name_prefix instead of name. "+
-				"Otherwise import it:\n\n"+
-				"  import {\n    to = pulumicloud_agent_pool.ADDRESS\n    id = \"%[1]s/%[3]s\"\n  }",
-				organization, name, pool.ID))
+				"deletes that agent pool first. %s", organization, name, pool.ID, advice))
 	}
 	return diags
 }

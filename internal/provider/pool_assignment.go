@@ -18,7 +18,7 @@ type poolAssignment interface {
 	fields() (organization, poolID *types.String)
 	identity() any
 	assign(ctx context.Context, client *pulumiapi.Client) error
-	errorContext() errorContext
+	errorContext(verb string) errorContext
 }
 
 // assign is Create and Update of a resource that assigns an agent pool. Terraform requires the identity even after an
@@ -43,7 +43,7 @@ func (d *providerData) assign(
 	diags.Append(identity.Set(ctx, model.identity())...)
 	diags.Append(setAssigned(ctx, private, append(assignedIDs(ctx, private), poolID.ValueString())...)...)
 	if err := model.assign(ctx, d.client); err != nil {
-		return append(diags, d.errorDiagnostic(model.errorContext(), err))
+		return append(diags, d.errorDiagnostic(model.errorContext("set"), err))
 	}
 	diags.Append(setAssigned(ctx, private, poolID.ValueString())...)
 	return append(diags, state.Set(ctx, model)...)

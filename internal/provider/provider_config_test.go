@@ -157,7 +157,7 @@ func TestProviderConfig_sourcesInErrors(t *testing.T) {
 	block := acctest.Values{"organization": "acme"}
 	expectError(t, listPools(t, block), summary, "token from the credentials file "+file, `Run "pulumi whoami"`)
 	t.Setenv("PULUMI_ACCESS_TOKEN", "deleted")
-	expectError(t, listPools(t, block), summary, "token from PULUMI_ACCESS_TOKEN", "Set a valid token",
+	expectError(t, listPools(t, block), summary, "token from PULUMI_ACCESS_TOKEN", "Set a valid access token",
 		fmt.Sprintf("%s (from current in the credentials file %s)", cloud.url, file))
 }
 

@@ -51,9 +51,9 @@ func (m *stackAgentPoolModel) stack() pulumiapi.Stack {
 }
 
 // errorContext is that of a write.
-func (m *stackAgentPoolModel) errorContext() errorContext {
+func (m *stackAgentPoolModel) errorContext(verb string) errorContext {
 	return errorContext{
-		action: "set the " + m.String(), organization: m.Organization.ValueString(), permission: "stack_deployment_settings:write",
+		action: verb + " the " + m.String(), organization: m.Organization.ValueString(), permission: "stack_deployment_settings:write",
 		rejected: "If the stack runs Terraform, remove this resource, because such a stack cannot have an agent pool.",
 	}
 }
@@ -141,7 +141,9 @@ func (r *stackAgentPoolResource) Read(ctx context.Context, req resource.ReadRequ
 	id, err := r.data.client.StackAgentPool(ctx, state.stack())
 	switch {
 	case isNotFound(err):
-		resp.Diagnostics.Append(goneDiagnostic(&state))
+		resp.Diagnostics.AddWarning("Stack no longer exists",
+			fmt.Sprintf("Stack %q or its deployment settings do not exist any more, or the access token cannot see them. Terraform "+
+				"removes its agent pool from the state. If the stack was deleted, remove this resource.", state.stack()))
 		resp.State.RemoveResource(ctx)
 		return
 	case err != nil:
@@ -175,7 +177,7 @@ func (r *stackAgentPoolResource) Delete(
 	r.data.markWrite()
 	defer r.data.appendWarnings(&resp.Diagnostics)
 	if err := r.data.client.ClearStackAgentPool(ctx, state.stack(), state.AgentPoolID.ValueString()); err != nil {
-		resp.Diagnostics.Append(r.data.errorDiagnostic(state.errorContext(), err))
+		resp.Diagnostics.Append(r.data.errorDiagnostic(state.errorContext("clear"), err))
 	}
 }
 
@@ -209,6 +211,10 @@ func (r *stackAgentPoolResource) ImportState(
 	model := stackAgentPoolModel{
 		Organization: types.StringValue(organization), Project: identity.Project, Stack: identity.Stack,
 		AgentPoolID: types.StringNull(),
+	}
+	if _, err := r.data.client.StackAgentPool(ctx, model.stack()); isNotFound(err) {
+		resp.Diagnostics.Append(r.data.errorDiagnostic(model.errorContext("import"), err))
+		return
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
 	resp.Diagnostics.Append(resp.Identity.Set(ctx, model.identity())...)

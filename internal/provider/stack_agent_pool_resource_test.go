@@ -153,14 +153,17 @@ func TestStackAgentPool_gone(t *testing.T) {
 		}
 		api.ServeHTTP(w, req)
 	})
-	gone := r.MustRead(t, assigned)
+	gone, diagnostics := r.Read(t.Context(), assigned)
+	expectWarning(t, diagnostics, "Stack no longer exists", `"acme/web/dev"`)
 	if gone.Exists() || r.IdentityOf(gone)["stack"] != "dev" {
 		t.Errorf("state %s, identity %v, want no state and an identity", gone.Value, r.IdentityOf(gone))
 	}
-	_, diagnostics := r.Destroy(t.Context(), assigned)
+	_, diagnostics = r.Destroy(t.Context(), assigned)
 	expectNone(t, diagnostics)
 	_, diagnostics = r.Apply(t.Context(), r.Absent(), assignment(one.ID))
 	expectError(t, diagnostics, "Stack not found", `"acme/web/dev"`, "Check the names")
+	_, diagnostics = r.Import(t.Context(), "acme/web/dev")
+	expectError(t, diagnostics, "Stack not found", `import the agent pool of stack "acme/web/dev"`)
 }
 
 func TestStackAgentPool_errors(t *testing.T) {

@@ -33,7 +33,12 @@ func (v stringValidator) ValidateString(_ context.Context, req validator.StringR
 	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
 		return
 	}
-	if problem := v.validate(req.Path, req.ConfigValue.ValueString()); problem != nil {
+	problem := v.validate(req.Path, req.ConfigValue.ValueString())
+	switch {
+	case problem == nil:
+	case len(req.Path.Steps()) > 1: // The CLI shows only the block.
+		resp.Diagnostics.AddAttributeError(req.Path, problem.Summary(), req.Path.String()+": "+problem.Detail())
+	default:
 		resp.Diagnostics.Append(problem)
 	}
 }

@@ -61,7 +61,7 @@ func parseFlags(args []string, output io.Writer) (config, error) {
 		AccessToken: emulator.NewAccessToken(), Seed: rand.Uint64(), Faults: make(emulator.Faults), NoRequestLog: true,
 	}}
 	options := &c.options
-	var issuers []string
+	var issuers, subjects []string
 
 	flags := flag.NewFlagSet("emulator", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // The caller prints errors.
@@ -80,8 +80,11 @@ func parseFlags(args []string, output io.Writer) (config, error) {
 		issuers = append(issuers, value)
 		return nil
 	})
-	subject := flags.String("oidc-subject", "*",
-		"`pattern` of subjects of ID tokens, in which * matches any text, ? zero or one character and . one character")
+	flags.Func("oidc-subject", "`pattern` of subjects of ID tokens, in which * matches any text, ? zero or one character and . one "+
+		"character; can be repeated (default *)", func(value string) error {
+		subjects = append(subjects, value)
+		return nil
+	})
 	flags.DurationVar(&options.MaxTokenLifetime, "max-token-lifetime", 0,
 		"maximum `lifetime` of exchanged access tokens (default 25h)")
 	flags.BoolVar(&options.Milliseconds, "milliseconds", false, "return times in milliseconds instead of seconds")
@@ -115,18 +118,18 @@ func parseFlags(args []string, output io.Writer) (config, error) {
 	if c.logLevel = hclog.LevelFromString(*logLevel); c.logLevel == hclog.NoLevel {
 		return config{}, fmt.Errorf("unknown log level %q", *logLevel)
 	}
+	if len(subjects) == 0 {
+		subjects = []string{"*"}
+	}
 	for _, issuer := range issuers {
-		options.TrustPolicies = append(options.TrustPolicies, emulator.TrustPolicy{
-			Organization: "*",
-			Issuer:       issuer,
-			Subject:      *subject,
-			TokenTypes: []emulator.TokenType{
-				emulator.TokenTypeOrganization, emulator.TokenTypeTeam,
-				emulator.TokenTypePersonal, emulator.TokenTypeRunner,
-			},
-			Names:      []string{"*"},
-			AllowAdmin: true,
-		})
+		for _, subject := range subjects {
+			options.TrustPolicies = append(options.TrustPolicies, emulator.TrustPolicy{
+				Organization: "*", Issuer: issuer, Subject: subject, Names: []string{"*"}, AllowAdmin: true,
+				TokenTypes: []emulator.TokenType{
+					emulator.TokenTypeOrganization, emulator.TokenTypeTeam, emulator.TokenTypePersonal, emulator.TokenTypeRunner,
+				},
+			})
+		}
 	}
 	return c, nil
 }
