@@ -24,7 +24,7 @@ var (
 	// ErrEncrypted indicates a file that only the Pulumi CLI can decrypt.
 	ErrEncrypted = errors.New("file is encrypted, and only the Pulumi CLI can read it")
 	// ErrNoPipeline indicates that the environment has no ID token of a pipeline.
-	ErrNoPipeline = errors.New("are not set")
+	ErrNoPipeline = errors.New("environment has no ID token of a pipeline")
 )
 
 // credentialsFile is the file that `pulumi login` writes. The keys of its maps are URLs.

@@ -106,7 +106,7 @@ func githubIDToken(
 	requestURL, requestToken := env.Getenv(githubRequestURL), env.Getenv(githubRequestToken)
 	if requestURL == "" || requestToken == "" {
 		return "", missingIDToken("the environment",
-			"%s, %s and %s %w.", hcpTerraformToken, githubRequestURL, githubRequestToken, ErrNoPipeline)
+			"The %w: %s, %s and %s are not set.", ErrNoPipeline, hcpTerraformToken, githubRequestURL, githubRequestToken)
 	}
 	requestToken, err := checkSecret(requestToken)
 	if err != nil {

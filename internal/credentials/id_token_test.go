@@ -85,7 +85,8 @@ func TestIDTokenFunc_errors(t *testing.T) {
 		{variable("MARK"), "Invalid ID token (the environment variable MARK): " +
 			"The ID token starts with a byte-order mark (UTF-16 little endian)."},
 		{githubJob("http://127.0.0.1:1", "", nil, 0), "Missing ID token (the environment): " +
-			"TFC_WORKLOAD_IDENTITY_TOKEN, ACTIONS_ID_TOKEN_REQUEST_URL and ACTIONS_ID_TOKEN_REQUEST_TOKEN are not set."},
+			"The environment has no ID token of a pipeline: TFC_WORKLOAD_IDENTITY_TOKEN, ACTIONS_ID_TOKEN_REQUEST_URL and " +
+			"ACTIONS_ID_TOKEN_REQUEST_TOKEN are not set."},
 		{
 			githubJob("not a URL", requestToken, nil, 0),
 			"Missing ID token (GitHub Actions): The value of ACTIONS_ID_TOKEN_REQUEST_URL is not a URL.",

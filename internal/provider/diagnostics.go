@@ -101,16 +101,16 @@ func (d *providerData) describe(op errorContext, err error) (summary, advice str
 	switch {
 	case errors.As(err, &exists):
 		return existsAdvice(exists)
-	case errors.As(err, &unknown) && unknown.LookupErr == nil && unknown.Candidate == nil && hasResponse(unknown.Err):
-		summary, advice = d.describe(errorContext{organization: op.organization}, unknown.Err)
-		return summary, fmt.Sprintf("Organization %q has no agent pool %q, so it was probably not created. %s",
-			unknown.Organization, unknown.Name, advice)
 	case errors.As(err, &unknown):
-		if advice = unknownOutcomeAdvice(op, unknown); unknown.LookupErr != nil {
-			_, reason := d.describe(readContext(unknown.Organization, ""), unknown.LookupErr)
-			advice += " " + reason
+		advice = unknownOutcomeAdvice(op, unknown)
+		reason := ""
+		switch {
+		case unknown.LookupErr != nil:
+			_, reason = d.describe(readContext(unknown.Organization, ""), unknown.LookupErr)
+		case isRejection(unknown.Err):
+			_, reason = d.describe(op, unknown.Err)
 		}
-		return "Agent pool may have been created", advice
+		return "Agent pool may have been created", strings.TrimSpace(advice + " " + reason)
 	case errors.As(err, &authentication):
 		return d.describe(errorContext{}, authentication.Err)
 	case errors.Is(err, context.Canceled):
@@ -148,11 +148,11 @@ func (d *providerData) describe(op errorContext, err error) (summary, advice str
 	return "Pulumi Cloud request failed", "Run the command again."
 }
 
-// hasResponse reports whether err is a complete response, which may be from a proxy.
-func hasResponse(err error) bool {
+// isRejection reports whether err is a response that a retry does not change, such as that of a proxy.
+func isRejection(err error) bool {
 	var api *pulumiapi.APIError
 	var response *pulumiapi.ResponseError
-	return errors.As(err, &api) || errors.As(err, &response)
+	return errors.As(err, &response) || errors.As(err, &api) && api.StatusCode < http.StatusInternalServerError
 }
 
 // effectOf returns a sentence about a write whose outcome is not known, with a space before it.

@@ -3,8 +3,8 @@ package provider
 import (
 	"context"
 	"fmt"
-	"strings"
 
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
@@ -34,7 +34,7 @@ func (m *defaultAgentPoolModel) fields() (organization, poolID *types.String) {
 
 func (m *defaultAgentPoolModel) identity() any { return defaultAgentPoolIdentity{m.Organization} }
 
-func (m *defaultAgentPoolModel) assign(ctx context.Context, client *pulumiapi.Client) error {
+func (m *defaultAgentPoolModel) send(ctx context.Context, client *pulumiapi.Client) error {
 	return client.SetDefaultAgentPool(ctx, m.Organization.ValueString(), m.AgentPoolID.ValueString())
 }
 
@@ -131,9 +131,9 @@ func (r *organizationDefaultAgentPoolResource) Read(ctx context.Context, req res
 		resp.State.RemoveResource(ctx)
 		return
 	}
-	if !strings.EqualFold(state.AgentPoolID.ValueString(), list.DefaultID) {
-		state.AgentPoolID = types.StringValue(list.DefaultID)
-	}
+	var diags diag.Diagnostics
+	state.AgentPoolID, diags = refreshAssigned(ctx, resp.Private, &state, state.AgentPoolID, list.DefaultID)
+	resp.Diagnostics.Append(diags...)
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 }
 
@@ -148,7 +148,7 @@ func (r *organizationDefaultAgentPoolResource) Delete(
 ) {
 	var state defaultAgentPoolModel
 	resp.Diagnostics.Append(r.data.decode(ctx, req.State, &state)...)
-	if resp.Diagnostics.HasError() || !isAssigned(ctx, req.Private, state.AgentPoolID) {
+	if resp.Diagnostics.HasError() || state.AgentPoolID.IsNull() {
 		return
 	}
 	r.data.markWrite()

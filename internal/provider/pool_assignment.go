@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -17,7 +18,7 @@ import (
 type poolAssignment interface {
 	fields() (organization, poolID *types.String)
 	identity() any
-	assign(ctx context.Context, client *pulumiapi.Client) error
+	send(ctx context.Context, client *pulumiapi.Client) error
 	errorContext(verb string) errorContext
 }
 
@@ -41,8 +42,9 @@ func (d *providerData) assign(
 	}
 	*organization = types.StringValue(name)
 	diags.Append(identity.Set(ctx, model.identity())...)
+	// A failed request may have taken effect.
 	diags.Append(setAssigned(ctx, private, append(assignedIDs(ctx, private), poolID.ValueString())...)...)
-	if err := model.assign(ctx, d.client); err != nil {
+	if err := model.send(ctx, d.client); err != nil {
 		return append(diags, d.errorDiagnostic(model.errorContext("set"), err))
 	}
 	diags.Append(setAssigned(ctx, private, poolID.ValueString())...)
@@ -55,8 +57,7 @@ type privateState interface {
 	SetKey(ctx context.Context, key string, value []byte) diag.Diagnostics
 }
 
-// assignedKey is the private state with the IDs of the agent pools that a resource has assigned, or has tried to. A
-// refresh may write to the state what a different user assigned, which a delete must not clear.
+// assignedKey is the private state with the IDs of the agent pools that a resource has assigned, or has tried to.
 const assignedKey = "assigned"
 
 func setAssigned(ctx context.Context, private privateState, ids ...string) diag.Diagnostics {
@@ -67,12 +68,27 @@ func setAssigned(ctx context.Context, private privateState, ids ...string) diag.
 func assignedIDs(ctx context.Context, private privateState) []string {
 	var ids []string
 	value, _ := private.GetKey(ctx, assignedKey)
-	_ = json.Unmarshal(value, &ids) // An imported resource has none.
+	_ = json.Unmarshal(value, &ids) // An imported resource has none yet.
 	return ids
 }
 
-// isAssigned reports whether the resource assigned the agent pool in the state, or was imported.
-func isAssigned(ctx context.Context, private privateState, poolID types.String) bool {
+// refreshAssigned returns agent_pool_id after a refresh, where id is the agent pool that Pulumi Cloud returned. It is null
+// for an agent pool that the resource neither assigned nor imported, so that a destroy does not clear it.
+func refreshAssigned(
+	ctx context.Context, private privateState, object fmt.Stringer, state types.String, id string,
+) (types.String, diag.Diagnostics) {
 	ids := assignedIDs(ctx, private)
-	return len(ids) == 0 || slices.ContainsFunc(ids, func(id string) bool { return strings.EqualFold(id, poolID.ValueString()) })
+	switch {
+	case id == "":
+		return types.StringNull(), nil
+	case strings.EqualFold(id, state.ValueString()):
+		return state, nil
+	case len(ids) == 0:
+		return types.StringValue(id), setAssigned(ctx, private, id)
+	case slices.ContainsFunc(ids, func(assigned string) bool { return strings.EqualFold(assigned, id) }):
+		return types.StringValue(id), nil
+	}
+	return types.StringNull(), diag.Diagnostics{diag.NewWarningDiagnostic("Agent pool was changed outside of this resource",
+		fmt.Sprintf("The %s is now %s, which this resource did not assign. An apply assigns the configured agent pool again. A "+
+			"destroy leaves it as it is.", object, id))}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
@@ -40,7 +41,7 @@ func (m *stackAgentPoolModel) identity() any {
 	return stackAgentPoolIdentity{m.Organization, m.Project, m.Stack}
 }
 
-func (m *stackAgentPoolModel) assign(ctx context.Context, client *pulumiapi.Client) error {
+func (m *stackAgentPoolModel) send(ctx context.Context, client *pulumiapi.Client) error {
 	return client.SetStackAgentPool(ctx, m.stack(), m.AgentPoolID.ValueString())
 }
 
@@ -55,6 +56,12 @@ func (m *stackAgentPoolModel) errorContext(verb string) errorContext {
 	return errorContext{
 		action: verb + " the " + m.String(), organization: m.Organization.ValueString(), permission: "stack_deployment_settings:write",
 		rejected: "If the stack runs Terraform, remove this resource, because such a stack cannot have an agent pool.",
+	}
+}
+
+func (m *stackAgentPoolModel) readContext() errorContext {
+	return errorContext{
+		action: "read the " + m.String(), organization: m.Organization.ValueString(), permission: "stack_deployment_settings:read",
 	}
 }
 
@@ -147,16 +154,12 @@ func (r *stackAgentPoolResource) Read(ctx context.Context, req resource.ReadRequ
 		resp.State.RemoveResource(ctx)
 		return
 	case err != nil:
-		resp.Diagnostics.Append(r.data.errorDiagnostic(errorContext{
-			action:       "read the " + state.String(),
-			organization: state.Organization.ValueString(), permission: "stack_deployment_settings:read",
-		}, err))
+		resp.Diagnostics.Append(r.data.errorDiagnostic(state.readContext(), err))
 		return
-	case id == "":
-		state.AgentPoolID = types.StringNull()
-	case !strings.EqualFold(id, state.AgentPoolID.ValueString()):
-		state.AgentPoolID = types.StringValue(id)
 	}
+	var diags diag.Diagnostics
+	state.AgentPoolID, diags = refreshAssigned(ctx, resp.Private, &state, state.AgentPoolID, id)
+	resp.Diagnostics.Append(diags...)
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 }
 
@@ -171,7 +174,7 @@ func (r *stackAgentPoolResource) Delete(
 ) {
 	var state stackAgentPoolModel
 	resp.Diagnostics.Append(r.data.decode(ctx, req.State, &state)...)
-	if resp.Diagnostics.HasError() || state.AgentPoolID.IsNull() || !isAssigned(ctx, req.Private, state.AgentPoolID) {
+	if resp.Diagnostics.HasError() || state.AgentPoolID.IsNull() {
 		return
 	}
 	r.data.markWrite()
@@ -198,10 +201,14 @@ func (r *stackAgentPoolResource) ImportState(
 		}
 		identity.Project, identity.Stack = types.StringValue(parts[len(parts)-2]), types.StringValue(parts[len(parts)-1])
 	}
-	if identity.Project.ValueString() == "" || identity.Stack.ValueString() == "" {
-		resp.Diagnostics.AddError("Invalid import ID", fmt.Sprintf("%q is not an import ID of a stack. Use "+
-			"ORGANIZATION/PROJECT/STACK, or PROJECT/STACK in the provider's default organization.", req.ID))
-		return
+	for _, name := range []types.String{identity.Project, identity.Stack} {
+		var validated validator.StringResponse
+		validPathName().ValidateString(ctx, validator.StringRequest{ConfigValue: name}, &validated)
+		if name.IsNull() || validated.Diagnostics.HasError() {
+			resp.Diagnostics.AddError("Invalid import ID", "The import ID is not that of a stack. Use ORGANIZATION/PROJECT/STACK, or "+
+				"PROJECT/STACK in the provider's default organization.")
+			return
+		}
 	}
 	organization, diags := r.data.resolveOrganization(ctx, identity.Organization)
 	resp.Diagnostics.Append(diags...)
@@ -212,8 +219,8 @@ func (r *stackAgentPoolResource) ImportState(
 		Organization: types.StringValue(organization), Project: identity.Project, Stack: identity.Stack,
 		AgentPoolID: types.StringNull(),
 	}
-	if _, err := r.data.client.StackAgentPool(ctx, model.stack()); isNotFound(err) {
-		resp.Diagnostics.Append(r.data.errorDiagnostic(model.errorContext("import"), err))
+	if _, err := r.data.client.StackAgentPool(ctx, model.stack()); err != nil {
+		resp.Diagnostics.Append(r.data.errorDiagnostic(model.readContext(), err))
 		return
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -107,14 +108,15 @@ func TestStackAgentPool_read(t *testing.T) {
 	cloud.expectRequests(t, getSettingsRequest)
 
 	mustDo(t, cloud.SetStackPool("acme", "web", "dev", two.ID))
-	changed := r.MustRead(t, assigned)
-	if got := changed.Text("agent_pool_id"); got != two.ID {
-		t.Errorf("read agent pool %q, want %q", got, two.ID)
+	changed, diagnostics := r.Read(t.Context(), assigned)
+	expectWarning(t, diagnostics, "Agent pool was changed outside of this resource", `stack "acme/web/dev" is now `+two.ID)
+	if got := acctest.Attributes(changed.Value)["agent_pool_id"]; got != nil {
+		t.Errorf("read agent pool %v, want null", got)
 	}
 	expectAction(changed, acctest.Update)
-	// The settings no longer have the agent pool of this state, or of the apply before the refresh.
+	// The settings no longer have the agent pool of this state, before the refresh or after it.
 	cloud.ResetRequests()
-	_, diagnostics := r.Destroy(t.Context(), assigned)
+	_, diagnostics = r.Destroy(t.Context(), assigned)
 	expectNone(t, diagnostics)
 	_, diagnostics = r.Destroy(t.Context(), changed)
 	expectNone(t, diagnostics)
@@ -141,6 +143,51 @@ func TestStackAgentPool_read(t *testing.T) {
 	expectError(t, diagnostics, "Response not from Pulumi Cloud", `read the agent pool of stack "acme/web/dev"`)
 }
 
+// What a different user assigns belongs to this resource only after an apply, or after an import.
+func TestStackAgentPool_ownership(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		imported, taken bool // whether an apply takes over what the other user assigned
+		failed          bool // whether that apply fails
+		cleared         bool
+	}{
+		"assigned, then changed":             {false, false, false, false},
+		"imported, then changed":             {true, false, false, false},
+		"assigned, changed, taken over":      {false, true, false, true},
+		"imported, changed, taken over":      {true, true, false, true},
+		"assigned, changed, taking it fails": {false, true, true, true},
+		"imported, changed, taking it fails": {true, true, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cloud, one, two := startStackCloud(t)
+			r := cloud.assignments(t)
+			mustDo(t, cloud.SetStackPool("acme", "web", "dev", one.ID))
+			object := r.Absent()
+			if test.imported {
+				object, _ = r.Import(t.Context(), "acme/web/dev")
+				object = r.MustRead(t, object)
+			} else {
+				object = r.MustApply(t, object, assignment(one.ID))
+			}
+			mustDo(t, cloud.SetStackPool("acme", "web", "dev", two.ID))
+			object = r.MustRead(t, object)
+			if test.taken {
+				if test.failed {
+					defer cloud.intercept(http.MethodPost, respondError(http.StatusForbidden, "no"))()
+				}
+				object, _ = r.Apply(t.Context(), object, assignment(two.ID))
+				object = r.MustRead(t, object)
+			}
+			cloud.ResetRequests()
+			_, _ = r.Destroy(t.Context(), object)
+			if cleared := slices.Contains(cloud.requested(), patchSettingsRequest); cleared != test.cleared {
+				t.Errorf("cleared: %t, want %t", cleared, test.cleared)
+			}
+		})
+	}
+}
+
 func TestStackAgentPool_gone(t *testing.T) {
 	t.Parallel()
 	cloud, one, _ := startStackCloud(t)
@@ -163,7 +210,7 @@ func TestStackAgentPool_gone(t *testing.T) {
 	_, diagnostics = r.Apply(t.Context(), r.Absent(), assignment(one.ID))
 	expectError(t, diagnostics, "Stack not found", `"acme/web/dev"`, "Check the names")
 	_, diagnostics = r.Import(t.Context(), "acme/web/dev")
-	expectError(t, diagnostics, "Stack not found", `import the agent pool of stack "acme/web/dev"`)
+	expectError(t, diagnostics, "Stack not found", `read the agent pool of stack "acme/web/dev"`)
 }
 
 func TestStackAgentPool_errors(t *testing.T) {
@@ -234,9 +281,12 @@ func TestStackAgentPool_import(t *testing.T) {
 			t.Errorf("%s: identity (-want +got):\n%s", name, diff)
 		}
 	}
-	for _, id := range []string{"", "dev", "/dev", "web/", "acme/web/dev/4"} {
+	for _, id := range []string{"", "dev", "/dev", "web/", "/web/dev", "acme/web/dev/4", "acme/web/..", "web/" + accessToken} {
 		_, diagnostics := r.Import(t.Context(), id)
-		expectError(t, diagnostics, "Invalid import ID", fmt.Sprintf("%q", id), "ORGANIZATION/PROJECT/STACK")
+		expectError(t, diagnostics, "Invalid import ID", "ORGANIZATION/PROJECT/STACK")
+		if strings.Contains(diagnostics.String(), accessToken) {
+			t.Error("the diagnostic has the token")
+		}
 	}
 }
 

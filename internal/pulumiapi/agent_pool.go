@@ -41,7 +41,7 @@ type Agent struct {
 }
 
 // GetAgentPool returns an agent pool and its agents (GET /api/orgs/{org}/agent-pools/{poolId}). It adds the error
-// *[AgentPoolNotFoundError], also if the access token cannot see the organization.
+// *[AgentPoolNotFoundError].
 func (c *Client) GetAgentPool(ctx context.Context, organization, id string) (*AgentPoolDetail, error) {
 	o := c.newOperation(organization)
 	o.id = id
@@ -97,7 +97,7 @@ func (c *Client) UpdateAgentPool(ctx context.Context, organization, id, name, de
 			err = o.responseErrorf("name", "is missing")
 		}
 		conflict := hasStatus(err, http.StatusConflict)
-		if !conflict && !isAmbiguous(err) {
+		if !conflict && !o.ambiguous && !isResponseError(err) {
 			return AgentPool{}, err
 		}
 		// A lost response, or a refusal because an earlier attempt already succeeded: the list shows which.
@@ -114,8 +114,8 @@ func (c *Client) UpdateAgentPool(ctx context.Context, organization, id, name, de
 	}
 }
 
-// resolveConflict handles a 409, which refuses the name of a different agent pool. It returns nil after a wait if the
-// request should be sent again: Pulumi Cloud may still refuse the name of an agent pool that was just deleted. list is
+// resolveConflict handles the 409 to a create or a rename: the name is taken. It returns nil after a wait if the request
+// should be sent again, because Pulumi Cloud may still refuse the name of an agent pool that was just deleted. list is
 // nil if it could not be read.
 func (o *operation) resolveConflict(ctx context.Context, name string, list *AgentPoolList, err error) error {
 	exists := &AgentPoolExistsError{Organization: o.organization, Name: name, ID: o.id, Err: err}
@@ -148,19 +148,13 @@ func (c *Client) DeleteAgentPool(ctx context.Context, organization, id string, f
 	o := c.newOperation(organization)
 	o.id, o.wantStatus = id, http.StatusNoContent
 	err := o.result(o.sdk().DeleteOrgAgentPool(ctx, organization, id, forceParameter))
-	notFound, isNotFound := errors.AsType[*AgentPoolNotFoundError](err)
-	if !isNotFound && !isResponseError(err) {
-		return err
-	}
-	// An organization that the access token cannot see also results in 404.
-	list, listErr := c.RefreshAgentPools(ctx, organization)
-	switch {
-	case listErr != nil:
-		return listErr
-	case !list.has(id):
+	if _, notFound := errors.AsType[*AgentPoolNotFoundError](err); notFound {
 		return nil
-	case isNotFound:
-		return notFound.Err
+	}
+	if isResponseError(err) {
+		if list, listErr := c.RefreshAgentPools(ctx, organization); listErr == nil && !list.has(id) {
+			return nil
+		}
 	}
 	return err
 }

@@ -77,7 +77,7 @@ func (o *createOperation) send(ctx context.Context) (CreatedAgentPool, error) {
 			return CreatedAgentPool{ID: response.ID, Token: response.TokenValue}, nil
 		}
 	}
-	if isAmbiguous(err) {
+	if o.ambiguous = o.ambiguous || isResponseError(err); o.ambiguous {
 		o.ambiguousErr = err
 		if o.ambiguousSince.IsZero() {
 			o.ambiguousSince = o.last.sent
@@ -89,19 +89,24 @@ func (o *createOperation) send(ctx context.Context) (CreatedAgentPool, error) {
 // resolve determines the outcome after an attempt that may have taken effect. It returns nil if the request should be
 // sent again.
 func (o *createOperation) resolve(ctx, grace context.Context, err error) error {
+	// The server may need a moment until the list shows the agent pool. A cancellation ends this wait only.
 	mayRetry := o.mayRetry()
-	_ = o.waitForRetry(ctx) // A cancellation ends this wait only.
+	if mayRetry {
+		_ = o.waitForRetry(ctx)
+	} else {
+		_ = o.client.config.Sleep(ctx, o.client.backoff(o.retriesUsed))
+	}
 	result, pool, lookupErr := o.reconcile(ctx, grace, hasStatus(err, http.StatusConflict))
 	switch {
 	case result == createdByUs:
 		return &TokenLostError{Organization: o.organization, Pool: *pool, Err: o.ambiguousErr}
 	case result == notOurs:
 		return &AgentPoolExistsError{Organization: o.organization, Name: o.name, Existing: pool, Err: o.ambiguousErr}
-	case result == notCreated && isAmbiguous(err) && mayRetry && ctx.Err() == nil:
+	case result == notCreated && o.ambiguous && mayRetry && ctx.Err() == nil:
 		return nil
 	}
 	cause := o.ambiguousErr
-	if !isAmbiguous(err) {
+	if !o.ambiguous {
 		cause = errors.Join(cause, err) // An earlier attempt may still be in progress on the server.
 	}
 	return &UnknownOutcomeError{
@@ -119,7 +124,8 @@ const (
 	undecided                  // the agent pool may be from this create, or the list is not readable
 )
 
-// conflictReads is the number of lists after a 409: the server may refuse a name that its list does not show yet.
+// conflictReads is the number of lists after a 409 that follows a lost response: the server may refuse a name that its
+// list does not show yet.
 const conflictReads = 3
 
 // reconcile determines from the list whether an earlier attempt took effect. After a cancellation it reads the list

@@ -281,6 +281,55 @@ func TestCreateAgentPool_canceledAfterConflict(t *testing.T) {
 	}
 }
 
+// Without retries, a create waits only the moment that the list may need.
+func TestCreateAgentPool_noRetries(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, handlers{"create": withHeader("Retry-After", "300", refuse(503)), "list": respondList(newClock().Now())})
+	virtual := newClock()
+	c := newClient(t, s, withClock(virtual), func(config *Config) { config.MaxRetries = 0 })
+	got := describe(create(t.Context(), c))
+	if waited := virtual.Now().Sub(newClock().Now()); got != "unknown" || waited > 2*time.Second {
+		t.Errorf("got %s after %s", got, waited)
+	}
+}
+
+// TestCreateAgentPool_retryNotSent covers retries of a lost create that fail before they are sent.
+func TestCreateAgentPool_retryNotSent(t *testing.T) {
+	t.Parallel()
+	virtual := newClock()
+	expires := func(w http.ResponseWriter, r *http.Request) {
+		virtual.advance(3 * time.Hour)
+		respondList(virtual.Now())(w, r)
+	}
+	token := respond(200, `{"access_token":"`+testToken+`","expires_in":7200}`)
+	s := newServer(t, handlers{"create": drop, "list": expires, "token": sequence(token, refuse(403))})
+	c := newClient(t, s, withClock(virtual), func(config *Config) { config.Exchange = exchangeFor(testIDToken) })
+	err := create(t.Context(), c)
+	if describe(err) != "unknown, list failed" || !isA[*AuthenticationError](err) {
+		t.Errorf("the token expires: got %v", err)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	limited := func(w http.ResponseWriter, r *http.Request) {
+		virtual.advance(time.Hour)
+		c.throttle.refuse(virtual.Now(), time.Minute)
+		respondList(virtual.Now())(w, r)
+	}
+	s = newServer(t, handlers{"create": drop, "list": http.HandlerFunc(limited)})
+	c = newClient(t, s, withClock(virtual), func(config *Config) {
+		config.GracePeriod = 10 * time.Millisecond
+		config.Sleep = func(ctx context.Context, wait time.Duration) error {
+			if wait > 30*time.Second { // It waits for the rate limit.
+				cancel()
+			}
+			return virtual.Sleep(ctx, wait)
+		}
+	})
+	if err := create(ctx, c); describe(err) != "unknown" || !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled: got %v", err)
+	}
+}
+
 func TestCreateAgentPool_maxRetries(t *testing.T) {
 	t.Parallel()
 	for maxRetries := range 4 {

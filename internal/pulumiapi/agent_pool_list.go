@@ -3,7 +3,6 @@ package pulumiapi
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -32,7 +31,10 @@ func (l *AgentPoolList) ByID(id string) (AgentPool, bool) {
 }
 
 // has reports whether the list has an agent pool with the ID.
-func (l *AgentPoolList) has(id string) bool { return l.byID[strings.ToLower(id)] != nil }
+func (l *AgentPoolList) has(id string) bool {
+	_, found := l.ByID(id)
+	return found
+}
 
 // ByName returns the agent pools with the name: at most one while the server keeps names unique.
 func (l *AgentPoolList) ByName(name string) []AgentPool {
@@ -125,8 +127,8 @@ func (o *operation) checkPages() error {
 
 // ReadAgentPool returns an agent pool from the shared list (see [Client.AgentPools]), so that reading all agent pools
 // of an organization is one request. An agent pool that the list does not have, or every one if the list has an
-// unexpected form, is read by itself (GET /api/orgs/{org}/agent-pools/{poolId}). The error is an
-// *[AgentPoolNotFoundError] only if both agree.
+// unexpected form, is read by itself (GET /api/orgs/{org}/agent-pools/{poolId}). It adds the error
+// *[AgentPoolNotFoundError].
 func (c *Client) ReadAgentPool(ctx context.Context, organization, id string) (AgentPool, error) {
 	list, listErr := c.AgentPools(ctx, organization)
 	if listErr != nil && !isResponseError(listErr) {
@@ -136,11 +138,8 @@ func (c *Client) ReadAgentPool(ctx context.Context, organization, id string) (Ag
 		return pool, nil
 	}
 	detail, err := c.GetAgentPool(ctx, organization, id)
-	if err == nil {
-		return detail.AgentPool, nil
+	if err != nil {
+		return AgentPool{}, err
 	}
-	if _, notFound := errors.AsType[*AgentPoolNotFoundError](err); notFound && listErr != nil {
-		err = listErr // An organization that the access token cannot see also results in 404.
-	}
-	return AgentPool{}, err
+	return detail.AgentPool, nil
 }

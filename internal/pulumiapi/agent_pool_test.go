@@ -89,7 +89,7 @@ func TestUpdateAgentPool_failures(t *testing.T) {
 		"name just freed":      {sequence(conflict, success), old, "", "list:1 update:2"},
 		"name reserved":        {conflict, old, "AgentPoolExistsError", "list:3 update:3"},
 		"own name":             {conflict, half, "APIError", "list:1 update:1"},
-		"gone":                 {refuse(404), nil, "AgentPoolNotFoundError", "update:1"},
+		"gone":                 {refuse(404), respond(200, emptyList), "AgentPoolNotFoundError", "list:1 update:1"},
 		"404 from proxy":       {respondHTML(404), old, "APIError", "list:1 update:1"},
 		"500, took effect":     {refuse(500), changed, "", "list:1 update:3"},
 		"500, no effect":       {refuse(500), old, "APIError", "list:1 update:3"},
@@ -98,7 +98,7 @@ func TestUpdateAgentPool_failures(t *testing.T) {
 		"no name, took effect": {respond(200, `{}`), changed, "", "list:1 update:1"},
 		"HTML, no effect":      {respondHTML(200), old, "ResponseError", "list:1 update:1"},
 		"lost, then own name":  {sequence(drop, conflict), changed, "", "list:1 update:2"},
-		"lost, then gone":      {sequence(drop, refuse(404)), respond(200, emptyList), "AgentPoolNotFoundError", "list:1 update:2"},
+		"lost, then gone":      {sequence(drop, refuse(404)), respond(200, emptyList), "AgentPoolNotFoundError", "list:2 update:2"},
 		"lost, then taken":     {sequence(drop, conflict), taken, "AgentPoolExistsError", "list:1 update:2"},
 	} {
 		s := newServer(t, handlers{"update": test.update, "list": test.list})

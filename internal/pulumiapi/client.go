@@ -99,9 +99,6 @@ func New(config Config) *Client {
 	return c
 }
 
-// Close closes idle connections.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
-
 // maxWarnings bounds the number of different warnings that a client keeps.
 const maxWarnings = 100
 

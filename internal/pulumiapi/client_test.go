@@ -88,7 +88,7 @@ func TestClient_rejectsArguments(t *testing.T) {
 			_, err := c.CreateAgentPool(ctx, organization, "runners", "")
 			return err
 		},
-		"agent pool ID": func(ctx context.Context, c *Client, _, id string) error {
+		"ID": func(ctx context.Context, c *Client, _, id string) error {
 			_, err := c.GetAgentPool(ctx, "acme", id)
 			return err
 		},

@@ -16,7 +16,7 @@ const (
 )
 
 // Deployment is a deployment that an agent pool is executing.
-type Deployment struct{ ID, Project, Stack, Status string }
+type Deployment struct{ Project, Stack, Status string }
 
 // ActiveDeployments returns the deployments that an agent pool has accepted or is running
 // (GET /api/orgs/{org}/deployments).
@@ -29,7 +29,6 @@ func (c *Client) ActiveDeployments(ctx context.Context, organization, id string)
 		// The SDK decodes some 60 fields strictly, of which five matter.
 		var body struct {
 			Deployments []struct {
-				ID        string `json:"id"`
 				Status    string `json:"status"`
 				Project   string `json:"projectName"`
 				Stack     string `json:"stackName"`
@@ -49,8 +48,7 @@ func (c *Client) ActiveDeployments(ctx context.Context, organization, id string)
 			isActive := d.Status == "accepted" || d.Status == "running"
 			if isActive && d.AgentPool != nil && strings.EqualFold(d.AgentPool.ID, id) {
 				active = append(active, Deployment{
-					ID: o.sanitize(d.ID), Project: o.sanitize(d.Project), Stack: o.sanitize(d.Stack),
-					Status: d.Status,
+					Project: o.sanitize(d.Project), Stack: o.sanitize(d.Stack), Status: d.Status,
 				})
 			}
 		}

@@ -29,7 +29,7 @@ func respondDeployments(total int, deployments ...string) http.HandlerFunc {
 
 func TestActiveDeployments(t *testing.T) {
 	t.Parallel()
-	unsafe := strings.NewReplacer("d10", `\u001b[2J`, "web", poolToken, "prod", `a\nb`)
+	unsafe := strings.NewReplacer("web", poolToken, "prod", `a\n\u001b[2Jb`)
 	s := newServer(t, respondDeployments(10,
 		unsafe.Replace(deploymentJSON(10, "running", poolID)), deploymentJSON(1, "accepted", poolID),
 		deploymentJSON(2, "running", strings.ToUpper(poolID)), deploymentJSON(3, "running", otherPoolID),
@@ -37,9 +37,9 @@ func TestActiveDeployments(t *testing.T) {
 		deploymentJSON(7, "skipped", poolID), deploymentJSON(8, "running", ""), noPool))
 	got, err := newClient(t, s).ActiveDeployments(t.Context(), "acme", poolID)
 	want := []Deployment{
-		{ID: "�[2J", Project: "(redacted)", Stack: "a b", Status: "running"},
-		{ID: "d1", Project: "web", Stack: "prod", Status: "accepted"},
-		{ID: "d2", Project: "web", Stack: "prod", Status: "running"},
+		{Project: "(redacted)", Stack: "a �[2Jb", Status: "running"},
+		{Project: "web", Stack: "prod", Status: "accepted"},
+		{Project: "web", Stack: "prod", Status: "running"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("got %v, (-want +got):\n%s", err, diff)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -40,7 +39,6 @@ type APIError struct {
 	RequestID        string        // identifies the request for Pulumi's support, or is empty
 	RetryAfter       time.Duration // wait that the response requests, 0 for none
 	Attempts         int           // of the operation
-	Ambiguous        bool          // whether an attempt may have taken effect
 }
 
 // ErrorDetail is an error about one attribute of a request.
@@ -75,11 +73,10 @@ func requestSuffix(id string) string {
 // TransportError reports a request without a complete response: no connection, a timeout, a dropped connection. It
 // wraps the cause, such as [context.Canceled].
 type TransportError struct {
-	Endpoint  Endpoint
-	Attempts  int           // of the operation
-	Ambiguous bool          // whether an attempt may have taken effect
-	Timeout   time.Duration // request timeout if the last attempt exceeded it, else 0
-	Err       error         // cause, whose text is safe to print
+	Endpoint Endpoint
+	Attempts int           // of the operation
+	Timeout  time.Duration // request timeout if the last attempt exceeded it, else 0
+	Err      error         // cause, whose text is safe to print
 }
 
 func (e *TransportError) Error() string {
@@ -120,7 +117,7 @@ type ArgumentError struct{ Argument, Reason string }
 
 func (e *ArgumentError) Error() string { return e.Argument + " " + e.Reason }
 
-// AgentPoolNotFoundError reports that, according to Pulumi Cloud itself, an agent pool does not exist.
+// AgentPoolNotFoundError reports that, according to a 404 from Pulumi Cloud and to the list, an agent pool does not exist.
 type AgentPoolNotFoundError struct {
 	Organization, ID string
 	Err              error
@@ -138,6 +135,16 @@ type OrganizationNotFoundError struct {
 
 func (e *OrganizationNotFoundError) Error() string {
 	return fmt.Sprintf("organization %q was not found: %s", e.Organization, e.Err)
+}
+
+// StackNotFoundError reports that Pulumi Cloud itself says that a stack, or its deployment settings, do not exist.
+type StackNotFoundError struct {
+	Stack Stack
+	Err   error
+}
+
+func (e *StackNotFoundError) Error() string {
+	return fmt.Sprintf("stack %q or its deployment settings were not found: %s", e.Stack, e.Err)
 }
 
 // FeatureNotAvailableError reports an organization whose edition of Pulumi Cloud does not include agent pools.
@@ -200,21 +207,11 @@ func (e *TransportError) Unwrap() error            { return e.Err }
 func (e *sanitizedError) Unwrap() error            { return e.err }
 func (e *AgentPoolNotFoundError) Unwrap() error    { return e.Err }
 func (e *OrganizationNotFoundError) Unwrap() error { return e.Err }
+func (e *StackNotFoundError) Unwrap() error        { return e.Err }
 func (e *FeatureNotAvailableError) Unwrap() error  { return e.Err }
 func (e *AgentPoolExistsError) Unwrap() error      { return e.Err }
 func (e *TokenLostError) Unwrap() error            { return e.Err }
 func (e *UnknownOutcomeError) Unwrap() []error     { return []error{e.Err, e.LookupErr} }
-
-// isAmbiguous reports whether a failed request may have taken effect.
-func isAmbiguous(err error) bool {
-	if apiErr, ok := errors.AsType[*APIError](err); ok {
-		return apiErr.Ambiguous
-	}
-	if transportErr, ok := errors.AsType[*TransportError](err); ok {
-		return transportErr.Ambiguous
-	}
-	return isResponseError(err)
-}
 
 // isResponseError reports whether err is a success with an unexpected body, such as the page of a proxy.
 func isResponseError(err error) bool {
@@ -246,10 +243,8 @@ func (o *operation) failure(a *attempt) error {
 // explain returns a more specific error for a 400, 402, 403 or 404.
 func (o *operation) explain(ctx context.Context, err error) error {
 	switch {
-	case hasStatus(err, http.StatusNotFound) && o.stack != nil:
-		return &StackNotFoundError{Stack: *o.stack, Err: err}
-	case hasStatus(err, http.StatusNotFound) && o.id != "":
-		return &AgentPoolNotFoundError{Organization: o.organization, ID: o.id, Err: err}
+	case hasStatus(err, http.StatusNotFound) && (o.id != "" || o.stack != nil):
+		return o.explainNotFound(ctx, err)
 	case hasStatus(err, http.StatusNotFound) && o.organization != "":
 		return &OrganizationNotFoundError{Organization: o.organization, Err: err}
 	case hasStatus(err, http.StatusBadRequest) && o.assignedID != "":
@@ -266,6 +261,24 @@ func (o *operation) explain(ctx context.Context, err error) error {
 	return err
 }
 
+// explainNotFound explains a 404 for an agent pool or a stack. An organization that the access token cannot see also
+// results in 404, and a replica that lags behind in one that the list contradicts.
+func (o *operation) explainNotFound(ctx context.Context, err error) error {
+	list, listErr := o.client.AgentPools(ctx, o.organization)
+	if list.has(o.id) { // It may be from before a delete.
+		list, listErr = o.client.RefreshAgentPools(ctx, o.organization)
+	}
+	switch {
+	case listErr != nil:
+		return listErr
+	case o.stack != nil:
+		return &StackNotFoundError{Stack: *o.stack, Err: err}
+	case list.has(o.id):
+		return err
+	}
+	return &AgentPoolNotFoundError{Organization: o.organization, ID: o.id, Err: err}
+}
+
 // waitError returns the error for a wait that was canceled. It wraps the error of the attempt before the wait, if any.
 func (o *operation) waitError(err error) error {
 	if o.last != nil {
@@ -278,13 +291,8 @@ func (o *operation) transportError(err error) *TransportError {
 	if urlErr, ok := errors.AsType[*url.Error](err); ok {
 		err = urlErr.Err // Endpoint has the URL.
 	}
-	text := err.Error()
-	if errors.Is(err, io.EOF) {
-		text = "the server closed the connection"
-	}
 	result := &TransportError{
-		Endpoint: o.endpoint, Attempts: o.attempts, Ambiguous: o.ambiguous,
-		Err: &sanitizedError{text: o.sanitize(text), err: err},
+		Endpoint: o.endpoint, Attempts: o.attempts, Err: &sanitizedError{text: o.sanitize(err.Error()), err: err},
 	}
 	if errors.Is(err, errRequestTimeout) {
 		result.Timeout = o.client.config.RequestTimeout
@@ -309,7 +317,7 @@ func (o *operation) apiError(a *attempt) *APIError {
 	result := &APIError{
 		Endpoint: o.endpoint, StatusCode: a.status, ContentType: o.contentType(a),
 		Location: o.sanitize(a.header.Get("Location")), RequestID: o.sanitize(a.header.Get(requestIDHeader)),
-		RetryAfter: a.retryAfter, Attempts: o.attempts, Ambiguous: o.ambiguous,
+		RetryAfter: a.retryAfter, Attempts: o.attempts,
 	}
 	var body struct {
 		Code             int           `json:"code"`

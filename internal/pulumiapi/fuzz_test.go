@@ -71,10 +71,13 @@ func FuzzErrorBody(f *testing.F) {
 		c.http.Transport = respondWith{http.StatusNotFound, http.Header{
 			"Content-Type": {contentType}, "X-Pulumi-Request-Id": {requestID}, "Location": {contentType}, "X-Pulumi-Warning": {requestID},
 		}, body}
+		c.lists.invalidate("acme")
 		_, err := c.GetAgentPool(t.Context(), "acme", poolID)
 		api := expectError[*APIError](t, err)
-		if api.IsAPIResponse != isA[*AgentPoolNotFoundError](err) || !api.IsAPIResponse && (api.Message != "" || api.Details != nil) {
-			t.Errorf("%+v: only a response from Pulumi Cloud proves that the agent pool is gone", api)
+		// The list has the same response.
+		if api.IsAPIResponse != isA[*OrganizationNotFoundError](err) || isA[*AgentPoolNotFoundError](err) ||
+			!api.IsAPIResponse && (api.Message != "" || api.Details != nil) {
+			t.Errorf("got %T, %+v: only a response from Pulumi Cloud proves that the organization is gone", err, api)
 		}
 		var fields map[string]json.RawMessage
 		if api.IsAPIResponse && json.Unmarshal(body, &fields) != nil {

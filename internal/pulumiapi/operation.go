@@ -36,7 +36,7 @@ type operation struct {
 	retriesUsed  int       // attempts after the first, without those for a renewed token and after a 429
 	refusedToken string    // access token that a 401 refused, after which the operation uses a new one, once
 	limitedSince time.Time // when the first 429 arrived
-	ambiguous    bool      // whether a failed attempt may have taken effect
+	ambiguous    bool      // whether a failed attempt may have taken effect, see isAmbiguous
 	last         *attempt
 	err          error
 }
@@ -60,9 +60,9 @@ var errNotNeeded = errors.New("not needed")
 // SDK could not decode the body.
 func (o *operation) result(err error) error {
 	switch {
-	case o.err == errNotNeeded: //nolint:errorlint // It is not wrapped.
+	case o.err == errNotNeeded, o.err == nil && err == nil: //nolint:errorlint // It is not wrapped.
 		return nil
-	case err == nil || o.err != nil:
+	case o.err != nil:
 		return o.err
 	case o.last == nil: // The SDK could not build the request.
 		return &ArgumentError{Argument: "request", Reason: err.Error()}
@@ -123,7 +123,7 @@ func (o *operation) run(req *http.Request) error {
 			return nil
 		case verdict == unauthorized && c.exchange != nil && o.refusedToken == "":
 			o.refusedToken = token
-		case verdict == rateLimited && c.config.MaxRetries > 0 && a.received.Sub(o.limitedSince) < maxRateLimitWait:
+		case verdict == rateLimited && c.config.MaxRetries > 0 && a.received.Sub(o.limitedSince)+a.retryAfter < maxRateLimitWait:
 			// throttle.wait waits, together with all other requests of the client.
 		case verdict == retryable && o.mayRetry():
 			if err := o.waitForRetry(ctx); err != nil {
@@ -137,7 +137,7 @@ func (o *operation) run(req *http.Request) error {
 
 // pathArguments names the segments after /api/orgs and /api/stacks, for errors. An endpoint is never invalid.
 var pathArguments = map[string][]string{
-	"orgs":   {"organization", "endpoint", "agent pool ID"},
+	"orgs":   {"organization", "endpoint", "ID"},
 	"stacks": {"organization", "project", "stack"},
 }
 
@@ -198,21 +198,6 @@ func (o *operation) authorize(req *http.Request) (string, error) {
 	return token, nil
 }
 
-// mayRetry reports whether MaxRetries and the last response allow one more attempt.
-func (o *operation) mayRetry() bool {
-	return o.retriesUsed < o.client.config.MaxRetries && o.last.retryAfter <= MaxRetryAfter
-}
-
-// waitForRetry counts a retry and waits for it.
-func (o *operation) waitForRetry(ctx context.Context) error {
-	wait := o.client.backoff(o.retriesUsed)
-	if o.last.retryAfter <= MaxRetryAfter {
-		wait = max(wait, o.last.retryAfter)
-	}
-	o.retriesUsed++
-	return o.client.config.Sleep(ctx, wait)
-}
-
 // sendOnce sends the request once.
 func (o *operation) sendOnce(req *http.Request) *attempt {
 	c := o.client
@@ -232,13 +217,13 @@ func (o *operation) sendOnce(req *http.Request) *attempt {
 	if req.Method == http.MethodPost { // The only responses with secrets. They must be known before anything is logged.
 		var fields map[string]any
 		_ = json.Unmarshal(a.body, &fields)
-		for _, name := range []string{"tokenValue", "access_token", "refresh_token"} {
+		for _, name := range secretFields {
 			secret, _ := fields[name].(string)
 			c.redactor.add(secret)
 		}
 	}
 	switch {
-	case a.status == http.StatusTooManyRequests && a.retryAfter <= MaxRetryAfter:
+	case a.status == http.StatusTooManyRequests && a.retryAfter <= MaxRetryAfter && c.config.MaxRetries > 0:
 		c.throttle.refuse(a.started, a.retryAfter)
 		if o.limitedSince.IsZero() {
 			o.limitedSince = a.received
@@ -267,10 +252,10 @@ func (o *operation) classify(a *attempt) verdict {
 	switch {
 	case o.isSuccess(a):
 		return succeeded
-	case isPermanent(a.err), a.retryAfter > MaxRetryAfter:
-		return failed
 	case !o.idempotent && o.isAmbiguous(a):
 		return ambiguous
+	case isPermanent(a.err), a.retryAfter > MaxRetryAfter:
+		return failed
 	case a.status == http.StatusTooManyRequests:
 		return rateLimited
 	case a.status == http.StatusUnauthorized && !o.isTokenExchange:

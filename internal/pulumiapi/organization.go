@@ -13,13 +13,9 @@ import (
 )
 
 // DefaultOrganization returns the default organization of the user of the access token, empty if there is none
-// (GET /api/user/organizations/default). It is requested once. Errors are not cached.
+// (GET /api/user/organizations/default). It is requested once, even if that fails.
 func (c *Client) DefaultOrganization(ctx context.Context) (string, error) {
-	organization, err := c.defaultOrganization.get(ctx, "", math.MaxInt64, c.getDefaultOrganization)
-	if err != nil {
-		c.defaultOrganization.invalidate("")
-	}
-	return organization, err
+	return c.defaultOrganization.get(ctx, "", math.MaxInt64, c.getDefaultOrganization)
 }
 
 func (c *Client) getDefaultOrganization(ctx context.Context) (string, error) {
@@ -73,10 +69,10 @@ func (c *Client) setDefaultAgentPool(
 }
 
 // hasAgentPools reports whether the edition of an organization has agent pools (GET /api/orgs/{org}/metadata). It is
-// requested once, even if it fails.
+// requested once, even if that fails.
 func (c *Client) hasAgentPools(ctx context.Context, organization string) (bool, error) {
 	return c.editions.get(ctx, organization, math.MaxInt64, func(ctx context.Context) (bool, error) {
-		o := c.newOperation("")
+		o := c.newOperation("") // Without the organization, so that explain does not wait for this lookup.
 		_, err := o.sdk().GetOrganizationMetadata(ctx, organization)
 		var body struct {
 			Features struct {

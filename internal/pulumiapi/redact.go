@@ -15,6 +15,9 @@ const (
 	minSecretLength = 6    // Shorter ones occur in ordinary words.
 )
 
+// secretFields are the JSON fields of responses that contain a secret.
+var secretFields = []string{"tokenValue", "access_token", "refresh_token"}
+
 var (
 	// tokenShape matches tokens of Pulumi Cloud and JSON Web Tokens, also if they are truncated.
 	tokenShape     = regexp.MustCompile(`(?i)pul-[0-9a-f]{8,}|eyj[0-9a-z_-]{8,}\.[0-9a-z_-]{4,}(?:\.[0-9a-z_-]*)?`)

@@ -24,6 +24,19 @@ func (c *Client) backoff(retry int) time.Duration {
 	return wait/2 + rand.N(wait/2+1)
 }
 
+// mayRetry reports whether MaxRetries and the last response allow one more attempt. There is no last response if the
+// operation failed before it sent a request.
+func (o *operation) mayRetry() bool {
+	return o.last != nil && o.retriesUsed < o.client.config.MaxRetries && o.last.retryAfter <= MaxRetryAfter
+}
+
+// waitForRetry counts a retry, which mayRetry allows, and waits for it.
+func (o *operation) waitForRetry(ctx context.Context) error {
+	wait := max(o.last.retryAfter, o.client.backoff(o.retriesUsed))
+	o.retriesUsed++
+	return o.client.config.Sleep(ctx, wait)
+}
+
 // sleep is the default for [Config].Sleep. It returns the error of ctx if that ends first.
 func sleep(ctx context.Context, wait time.Duration) error {
 	select {

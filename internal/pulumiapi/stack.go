@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/pulumi/pulumi-cloud-sdk/go/apitype"
@@ -16,18 +15,6 @@ type Stack struct{ Organization, Project, Name string }
 
 func (s Stack) String() string { return s.Organization + "/" + s.Project + "/" + s.Name }
 
-// StackNotFoundError reports that Pulumi Cloud itself says that a stack, or its deployment settings, do not exist.
-type StackNotFoundError struct {
-	Stack Stack
-	Err   error
-}
-
-func (e *StackNotFoundError) Error() string {
-	return fmt.Sprintf("stack %q or its deployment settings were not found: %s", e.Stack, e.Err)
-}
-
-func (e *StackNotFoundError) Unwrap() error { return e.Err }
-
 // StackAgentPool returns the ID of the agent pool in the deployment settings of a stack, which is empty if they do not
 // have one (GET /api/stacks/{org}/{project}/{stack}/deployments/settings). It adds the error *[StackNotFoundError].
 func (c *Client) StackAgentPool(ctx context.Context, stack Stack) (string, error) {
@@ -37,18 +24,11 @@ func (c *Client) StackAgentPool(ctx context.Context, stack Stack) (string, error
 	var body struct {
 		AgentPoolID string `json:"agentPoolID"`
 	}
-	err = o.decode(err, &body)
-	if _, ok := errors.AsType[*StackNotFoundError](err); ok {
-		// An organization that the access token cannot see also results in 404.
-		if _, listErr := c.AgentPools(ctx, stack.Organization); listErr != nil {
-			return "", listErr
-		}
-	}
-	if err == nil && body.AgentPoolID != "" && !validID.MatchString(body.AgentPoolID) {
-		err = o.responseErrorf("agentPoolID", "is not a valid ID")
-	}
-	if err != nil {
+	if err := o.decode(err, &body); err != nil {
 		return "", err
+	}
+	if body.AgentPoolID != "" && !validID.MatchString(body.AgentPoolID) {
+		return "", o.responseErrorf("agentPoolID", "is not a valid ID")
 	}
 	return body.AgentPoolID, nil
 }

@@ -68,7 +68,7 @@ func TestSetStackAgentPool_failures(t *testing.T) {
 		"429, then success":          {sequence(refuse(429), respond(200, settings)), nil, nil, 2},
 		"503":                        {refuse(503), nil, isA[*APIError], 3},
 	} {
-		s := newServer(t, handlers{"settings": test.post, "get": test.get})
+		s := newServer(t, handlers{"settings": test.post, "get": test.get, "list": respond(200, emptyList)})
 		err := newClient(t, s).SetStackAgentPool(t.Context(), testStack, poolID)
 		if test.is == nil && err != nil || test.is != nil && !test.is(err) {
 			t.Errorf("%s: got %v", name, err)
@@ -152,7 +152,7 @@ func TestClearStackAgentPool(t *testing.T) {
 		"deleted meanwhile":   {ours, refuse(404), []string{"GET", post}},
 		"lost success":        {sequence(ours, respond(200, `{}`)), drop, []string{"GET", post, "GET"}},
 	} {
-		s := newServer(t, handlers{"settings": byMethod(test.get, test.post)})
+		s := newServer(t, handlers{"settings": byMethod(test.get, test.post), "list": respond(200, emptyList)})
 		if err := newClient(t, s).ClearStackAgentPool(t.Context(), testStack, poolID); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

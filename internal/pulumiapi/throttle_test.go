@@ -180,7 +180,7 @@ func TestThrottle_canceled(t *testing.T) {
 	}
 	cancel()
 	for range 2 {
-		if err := <-errs; !errors.Is(err, ctx.Err()) || expectError[*TransportError](t, err).Ambiguous {
+		if err := <-errs; !errors.Is(err, ctx.Err()) || !isA[*TransportError](err) {
 			t.Errorf("got %v, want that it was canceled before it was sent", err)
 		}
 	}

@@ -104,6 +104,9 @@ func (c *Client) send(req *http.Request) *attempt {
 	if at := sent.Load(); at != nil {
 		a.sent = *at
 	}
+	if errors.Is(err, io.EOF) {
+		err = fmt.Errorf("the server closed the connection: %w", err)
+	}
 	a.received, a.err = c.config.Now(), err
 	a.retryAfter = retryAfter(a.header, a.received)
 	if err != nil && context.Cause(ctx) == errRequestTimeout { //nolint:errorlint // It is not wrapped.
