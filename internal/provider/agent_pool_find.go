@@ -95,31 +95,25 @@ func suggestNames(pools []pulumiapi.AgentPool, wanted string) string {
 	if len(pools) == 0 {
 		return "It has no agent pools."
 	}
-	type candidate struct {
-		pool       pulumiapi.AgentPool
-		similarity float64
-	}
 	wanted = strings.ToLower(wanted)
-	var candidates []candidate
-	for _, pool := range pools {
+	similarity := func(pool pulumiapi.AgentPool) float64 {
 		name := strings.ToLower(pool.Name)
-		similarity := max(levenshtein.Similarity(wanted, name, nil), levenshtein.Similarity(wanted, pool.ID, nil))
+		score := max(levenshtein.Similarity(wanted, name, nil), levenshtein.Similarity(wanted, pool.ID, nil))
 		if strings.Contains(name, wanted) || strings.Contains(wanted, name) {
-			similarity = max(similarity, minSimilarity)
+			score = max(score, minSimilarity)
 		}
-		if similarity >= minSimilarity {
-			candidates = append(candidates, candidate{pool, similarity})
-		}
+		return score
 	}
-	if len(candidates) == 0 {
+	similar := slices.DeleteFunc(slices.Clone(pools), func(pool pulumiapi.AgentPool) bool { return similarity(pool) < minSimilarity })
+	if len(similar) == 0 {
 		return "None of its agent pools has a similar name or ID. Check the name or ID, and the organization."
 	}
-	slices.SortFunc(candidates, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(b.similarity, a.similarity), strings.Compare(a.pool.Name, b.pool.Name))
+	slices.SortFunc(similar, func(a, b pulumiapi.AgentPool) int {
+		return cmp.Or(cmp.Compare(similarity(b), similarity(a)), strings.Compare(a.Name, b.Name))
 	})
 	var names []string
-	for _, c := range candidates[:min(len(candidates), maxSuggestions)] {
-		names = append(names, fmt.Sprintf("%q (%s)", c.pool.Name, c.pool.ID))
+	for _, pool := range similar[:min(len(similar), maxSuggestions)] {
+		names = append(names, fmt.Sprintf("%q (%s)", pool.Name, pool.ID))
 	}
 	return "Similar agent pools: " + strings.Join(names, ", ") + "."
 }

@@ -26,7 +26,7 @@ type errorContext struct {
 	organization string
 	// permission is the one that the operation requires, such as "agent_pool:create".
 	permission string
-	// rejected is the advice after a response with status 400, or empty.
+	// rejected is more advice for a request that is rejected, or empty.
 	rejected string
 	// newName reports whether the next apply generates a new name for the agent pool to create.
 	newName bool
@@ -102,7 +102,6 @@ func (d *providerData) describe(op errorContext, err error) (summary, advice str
 	case errors.As(err, &exists):
 		return existsAdvice(exists)
 	case errors.As(err, &unknown):
-		advice = unknownOutcomeAdvice(op, unknown)
 		reason := ""
 		switch {
 		case unknown.LookupErr != nil:
@@ -110,7 +109,7 @@ func (d *providerData) describe(op errorContext, err error) (summary, advice str
 		case isRejection(unknown.Err):
 			_, reason = d.describe(op, unknown.Err)
 		}
-		return "Agent pool may have been created", strings.TrimSpace(advice + " " + reason)
+		return "Agent pool may have been created", unknownOutcomeAdvice(op, unknown, reason)
 	case errors.As(err, &authentication):
 		return d.describe(errorContext{}, authentication.Err)
 	case errors.Is(err, context.Canceled):
@@ -195,11 +194,8 @@ func (d *providerData) describeStatus(op errorContext, err *pulumiapi.APIError) 
 		return "Feature not available", fmt.Sprintf("The subscription of organization %q does not include this feature. Upgrade the "+
 			"subscription.", op.organization)
 	}
-	advice = "Correct the problem that the cause below describes, then apply again."
-	if err.StatusCode == http.StatusBadRequest && op.rejected != "" {
-		advice += " " + op.rejected
-	}
-	return "Request rejected", advice
+	advice = "Correct the problem that the cause below describes, then apply again. " + op.rejected
+	return "Request rejected", strings.TrimSpace(advice)
 }
 
 func (d *providerData) describeUnauthorized(err *pulumiapi.APIError) (summary, advice string) {
@@ -309,29 +305,37 @@ func existsAdvice(err *pulumiapi.AgentPoolExistsError) (summary, advice string) 
 	return "Agent pool already exists", advice
 }
 
-func unknownOutcomeAdvice(op errorContext, err *pulumiapi.UnknownOutcomeError) string {
-	const lost = "The request was sent, but it is not known whether it took effect."
+// unknownOutcomeAdvice says what is known, then the reason with its correction, if any, then the next step.
+func unknownOutcomeAdvice(op errorContext, err *pulumiapi.UnknownOutcomeError, reason string) string {
 	next := "Apply again. If the agent pool exists by then, the error contains the command that imports it."
 	if op.newName {
-		next = "Apply again, which creates an agent pool with a new name. If this one then appears in the Pulumi Cloud console, " +
-			"delete it there."
+		next = fmt.Sprintf("Apply again, which creates an agent pool with a new name. If agent pool %q then appears in the Pulumi Cloud "+
+			"console, delete it there.", err.Name)
 	}
-	if err.Candidate != nil {
-		return fmt.Sprintf("%s Organization %q has an agent pool %q with the ID %s, which may be from this request. Check its "+
-			"creation time in the Pulumi Cloud console. Then delete it, or import it without its token:\n\n"+
+	known := "The request was sent, but it is not known whether it took effect."
+	switch {
+	case err.Candidate != nil:
+		known += fmt.Sprintf(" Organization %q has an agent pool %q with the ID %s, which may be from this request.",
+			err.Organization, err.Name, err.Candidate.ID)
+		next = fmt.Sprintf("Check its creation time in the Pulumi Cloud console. Then delete it, or import it without its token:\n\n"+
 			"  terraform import ADDRESS %s/%s\n\n"+
-			"where ADDRESS is the address of this resource.",
-			lost, err.Organization, err.Name, err.Candidate.ID, err.Organization, err.Candidate.ID)
+			"where ADDRESS is the address of this resource.", err.Organization, err.Candidate.ID)
+	case err.LookupErr != nil:
+		known += fmt.Sprintf(" The provider could not read the list of organization %q to find out whether agent pool %q exists.",
+			err.Organization, err.Name)
+	case errors.Is(err.Err, context.Canceled):
+		known = fmt.Sprintf("The run was interrupted before Pulumi Cloud responded, so agent pool %q may still be created in "+
+			"organization %q. Wait a minute.", err.Name, err.Organization)
+	default:
+		known += fmt.Sprintf(" Organization %q had no agent pool %q immediately afterwards, so it was probably not created.",
+			err.Organization, err.Name)
 	}
-	if errors.Is(err.Err, context.Canceled) && err.LookupErr == nil {
-		return fmt.Sprintf("The run was interrupted before Pulumi Cloud responded, so agent pool %q may still be created in "+
-			"organization %q. Wait a minute. %s", err.Name, err.Organization, next)
+	if reason != "" {
+		known += "\n\n" + reason + "\n\n"
+	} else {
+		known += " "
 	}
-	finding := "Organization %q had no agent pool %q immediately afterwards, so it was probably not created."
-	if err.LookupErr != nil {
-		finding = "The provider could not read the list of organization %q to find out whether agent pool %q exists."
-	}
-	return fmt.Sprintf("%s "+finding+" %s", lost, err.Organization, err.Name, next)
+	return known + next
 }
 
 // causeOf returns the response or the error that caused err, and the details for Pulumi's support.

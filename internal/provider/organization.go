@@ -99,7 +99,9 @@ func (d *providerData) resolveOrganization(ctx context.Context, organization typ
 	}
 	name, err := d.client.DefaultOrganization(ctx)
 	if err != nil {
-		return "", diag.Diagnostics{d.errorDiagnostic(errorContext{action: "read the default organization"}, err)}
+		return "", diag.Diagnostics{d.errorDiagnostic(errorContext{
+			action: "read the default organization", rejected: "Or set organization in this block or in the provider block.",
+		}, err)}
 	}
 	if name == "" {
 		return "", diag.Diagnostics{diag.NewAttributeErrorDiagnostic(organizationPath, "Missing organization",
