@@ -58,7 +58,7 @@ func IDTokenVariable(env Environment, name string) IDTokenFunc {
 		source := "the environment variable " + name
 		token := env.Getenv(name)
 		if token == "" {
-			return "", missingIDToken(source, "The variable is not set or empty.")
+			return "", missingIDToken(source, "The variable is empty or not set.")
 		}
 		return checkIDToken(value{token, source})
 	}

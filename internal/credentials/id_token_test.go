@@ -79,7 +79,7 @@ func TestIDTokenFunc_errors(t *testing.T) {
 		{file("/two"), "Invalid ID token (the file /two): " + notJWT},
 		{file("/large"), "Invalid ID token (the file /large): The ID token is longer than 65536 bytes."},
 		{file("/lines"), "Invalid ID token (the file /lines): The ID token " + unprintable},
-		{variable("NONE"), "Missing ID token (the environment variable NONE): The variable is not set or empty."},
+		{variable("NONE"), "Missing ID token (the environment variable NONE): The variable is empty or not set."},
 		{variable(secret), "Missing ID token (oidc.token_env_var in the provider block): " + tokenShape},
 		{variable("BLANK"), "Invalid ID token (the environment variable BLANK): " + blank},
 		{variable("MARK"), "Invalid ID token (the environment variable MARK): " +

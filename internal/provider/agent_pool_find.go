@@ -104,7 +104,9 @@ func suggestNames(pools []pulumiapi.AgentPool, wanted string) string {
 		}
 		return score
 	}
-	similar := slices.DeleteFunc(slices.Clone(pools), func(pool pulumiapi.AgentPool) bool { return similarity(pool) < minSimilarity })
+	similar := slices.DeleteFunc(slices.Clone(pools), func(pool pulumiapi.AgentPool) bool {
+		return similarity(pool) < minSimilarity
+	})
 	if len(similar) == 0 {
 		return "None of its agent pools has a similar name or ID. Check the name or ID, and the organization."
 	}

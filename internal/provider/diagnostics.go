@@ -122,8 +122,8 @@ func (d *providerData) describe(op errorContext, err error) (summary, advice str
 		return "Agent pool not found", fmt.Sprintf("Organization %q has no agent pool with the ID %s. Correct the ID. If the agent "+
 			"pool was deleted outside of Terraform, run a new plan.", notFound.Organization, notFound.ID)
 	case errors.As(err, &stack):
-		return "Stack not found", fmt.Sprintf("Stack %q does not exist, or the access token cannot see it. Check the names of the "+
-			"organization, the project and the stack.", stack.Stack)
+		return "Stack not found", fmt.Sprintf("Stack %q or its deployment settings do not exist, or the access token cannot see them. "+
+			"Check the names of the organization, the project and the stack.", stack.Stack)
 	case errors.As(err, &organization):
 		return "Organization not found", fmt.Sprintf("%s does not exist, or %s has no access to it. Check the "+
 			"name, as it appears in the URL of the Pulumi Cloud console, and the access token.",
@@ -309,8 +309,8 @@ func existsAdvice(err *pulumiapi.AgentPoolExistsError) (summary, advice string) 
 func unknownOutcomeAdvice(op errorContext, err *pulumiapi.UnknownOutcomeError, reason string) string {
 	next := "Apply again. If the agent pool exists by then, the error contains the command that imports it."
 	if op.newName {
-		next = fmt.Sprintf("Apply again, which creates an agent pool with a new name. If agent pool %q then appears in the Pulumi Cloud "+
-			"console, delete it there.", err.Name)
+		next = fmt.Sprintf("Apply again, which creates an agent pool with a new name. If agent pool %q then appears in the Pulumi "+
+			"Cloud console, delete it there.", err.Name)
 	}
 	known := "The request was sent, but it is not known whether it took effect."
 	switch {

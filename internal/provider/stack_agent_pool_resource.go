@@ -219,8 +219,13 @@ func (r *stackAgentPoolResource) ImportState(
 		Organization: types.StringValue(organization), Project: identity.Project, Stack: identity.Stack,
 		AgentPoolID: types.StringNull(),
 	}
-	if _, err := r.data.client.StackAgentPool(ctx, model.stack()); err != nil {
+	switch id, err := r.data.client.StackAgentPool(ctx, model.stack()); {
+	case err != nil:
 		resp.Diagnostics.Append(r.data.errorDiagnostic(model.readContext(), err))
+		return
+	case id == "":
+		resp.Diagnostics.AddError("Stack has no agent pool", fmt.Sprintf("The deployment settings of stack %q have no agent pool that "+
+			"could be imported. Remove the import, and apply the resource.", model.stack()))
 		return
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)

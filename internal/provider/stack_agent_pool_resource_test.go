@@ -281,8 +281,11 @@ func TestStackAgentPool_import(t *testing.T) {
 			t.Errorf("%s: identity (-want +got):\n%s", name, diff)
 		}
 	}
+	mustDo(t, cloud.SetStackPool("acme", "web", "dev", ""))
+	_, diagnostics := r.Import(t.Context(), "acme/web/dev")
+	expectError(t, diagnostics, "Stack has no agent pool", `"acme/web/dev"`)
 	for _, id := range []string{"", "dev", "/dev", "web/", "/web/dev", "acme/web/dev/4", "acme/web/..", "web/" + accessToken} {
-		_, diagnostics := r.Import(t.Context(), id)
+		_, diagnostics = r.Import(t.Context(), id)
 		expectError(t, diagnostics, "Invalid import ID", "ORGANIZATION/PROJECT/STACK")
 		if strings.Contains(diagnostics.String(), accessToken) {
 			t.Error("the diagnostic has the token")
