@@ -305,7 +305,7 @@ func existsAdvice(err *pulumiapi.AgentPoolExistsError) (summary, advice string) 
 	return "Agent pool already exists", advice
 }
 
-// unknownOutcomeAdvice says what is known, then the reason with its correction, if any, then the next step.
+// unknownOutcomeAdvice returns the known facts, then the reason with its correction, if any, then the next step.
 func unknownOutcomeAdvice(op errorContext, err *pulumiapi.UnknownOutcomeError, reason string) string {
 	next := "Apply again. If the agent pool exists by then, the error contains the command that imports it."
 	if op.newName {
