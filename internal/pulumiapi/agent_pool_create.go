@@ -74,7 +74,11 @@ func (o *createOperation) send(ctx context.Context) (CreatedAgentPool, error) {
 		case response.TokenValue == "":
 			err = o.responseErrorf("tokenValue", "is missing")
 		default:
-			return CreatedAgentPool{ID: response.ID, Token: response.TokenValue}, nil
+			// A proxy that sends a response twice makes the second one look like that of the next request.
+			if _, repeated := o.client.created.LoadOrStore(strings.ToLower(response.ID), true); !repeated {
+				return CreatedAgentPool{ID: response.ID, Token: response.TokenValue}, nil
+			}
+			err = o.responseErrorf("id", "is that of the agent pool from a different request")
 		}
 	}
 	if o.ambiguous = o.ambiguous || isResponseError(err); o.ambiguous {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -247,6 +248,20 @@ func TestCreateAgentPool_conflict(t *testing.T) {
 	}
 }
 
+// Two creates cannot have the same response, as they would after a response that a proxy sent twice.
+func TestCreateAgentPool_repeatedResponse(t *testing.T) {
+	t.Parallel()
+	created, next := respond(200, createdPool), respond(200, strings.Replace(createdPool, poolID, "new", 1))
+	s := newServer(t, handlers{"create": sequence(created, created, next), "list": respondList(newClock().Now())})
+	c := newClient(t, s)
+	for i, want := range []string{poolID, "new"} {
+		if got, err := c.CreateAgentPool(t.Context(), "acme", "runners", ""); got.ID != want || err != nil {
+			t.Errorf("create %d: got %s, %v, want %s", i, got.ID, err, want)
+		}
+	}
+	s.expectCounts(t, "create:3 list:1")
+}
+
 // A create waits as long as the response asks, but not for more than five minutes.
 func TestCreateAgentPool_retryAfter(t *testing.T) {
 	t.Parallel()
@@ -432,10 +447,13 @@ func TestCreateAgentPool_canceledWhileWaiting(t *testing.T) {
 }
 
 func BenchmarkCreateAgentPool(b *testing.B) {
-	c := newClient(b, newServer(b, respond(200, createdPool)))
+	var created atomic.Int64
+	c := newClient(b, newServer(b, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		respond(200, strings.Replace(createdPool, poolID, fmt.Sprint(created.Add(1)), 1))(w, r)
+	})))
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := create(b.Context(), c); err != nil {
+		if _, err := c.CreateAgentPool(b.Context(), "acme", "runners", ""); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -61,6 +61,7 @@ type Client struct {
 	redactor  *redactor
 	throttle  throttle
 
+	created             sync.Map                   // IDs of the agent pools that this client created, in lowercase
 	lists               *readCache[*AgentPoolList] // by organization
 	editions            *readCache[bool]           // by organization: whether its edition has agent pools
 	defaultOrganization *readCache[string]
