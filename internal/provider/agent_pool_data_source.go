@@ -92,16 +92,12 @@ func (d *agentPoolDataSource) ConfigValidators(context.Context) []datasource.Con
 // Read implements [datasource.DataSource]. The list has status and times, the detail has the runners.
 func (d *agentPoolDataSource) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
 	var model agentPoolDataSourceModel
-	resp.Diagnostics.Append(d.data.decode(ctx, req.Config, &model)...)
-	if resp.Diagnostics.HasError() {
-		return
-	}
 	defer d.data.appendWarnings(&resp.Diagnostics)
-	organization, diags := d.data.resolveOrganization(ctx, model.Organization)
-	resp.Diagnostics.Append(diags...)
+	resp.Diagnostics.Append(d.data.decodeInOrganization(ctx, req.Config, &model, &model.Organization)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	organization := model.Organization.ValueString()
 	find, key := d.data.findByName, model.Name.ValueString()
 	if !model.ID.IsNull() {
 		find, key = d.data.findByID, model.ID.ValueString()

@@ -79,14 +79,11 @@ func (r *agentPoolListResource) find(
 	ctx context.Context, req list.ListRequest,
 ) (string, []pulumiapi.AgentPool, diag.Diagnostics) {
 	var model agentPoolListModel
-	diags := r.data.decode(ctx, req.Config, &model)
+	diags := r.data.decodeInOrganization(ctx, req.Config, &model, &model.Organization)
 	if diags.HasError() {
 		return "", nil, diags
 	}
-	organization, diags := r.data.resolveOrganization(ctx, model.Organization)
-	if diags.HasError() {
-		return "", nil, diags
-	}
+	organization := model.Organization.ValueString()
 	all, err := r.data.client.AgentPools(ctx, organization)
 	if err != nil {
 		diags.Append(r.data.errorDiagnostic(readContext(organization, "list the agent pools"), err))

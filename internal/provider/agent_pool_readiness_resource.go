@@ -104,21 +104,15 @@ func (r *agentPoolReadinessResource) Create(
 	ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse,
 ) {
 	var plan agentPoolReadinessModel
-	resp.Diagnostics.Append(r.data.decode(ctx, req.Plan, &plan)...)
-	if resp.Diagnostics.HasError() {
-		return
-	}
 	defer r.data.appendWarnings(&resp.Diagnostics)
+	resp.Diagnostics.Append(r.data.decodeInOrganization(ctx, req.Plan, &plan, &plan.Organization)...)
 	var create types.String
 	resp.Diagnostics.Append(req.Plan.GetAttribute(ctx, path.Root("timeouts").AtName("create"), &create)...)
 	timeout := durationOr(create, defaultReadinessTimeout)
-	organization, diags := r.data.resolveOrganization(ctx, plan.Organization)
-	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	plan.Organization = types.StringValue(organization)
-	id, required := plan.AgentPoolID.ValueString(), int(plan.MinRunners.ValueInt64())
+	organization, id, required := plan.Organization.ValueString(), plan.AgentPoolID.ValueString(), int(plan.MinRunners.ValueInt64())
 	var agents []pulumiapi.Agent
 	online := 0
 	err := r.data.client.Poll(ctx, timeout, func() (bool, error) {

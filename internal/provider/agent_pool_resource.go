@@ -241,23 +241,18 @@ func (r *agentPoolResource) checkName(ctx context.Context, plan, state agentPool
 // anything else can fail.
 func (r *agentPoolResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
 	var plan agentPoolModel
-	resp.Diagnostics.Append(r.data.decode(ctx, req.Plan, &plan)...)
+	defer r.data.appendWarnings(&resp.Diagnostics)
+	resp.Diagnostics.Append(r.data.decodeInOrganization(ctx, req.Plan, &plan, &plan.Organization)...)
+	// Without valid recipients, the token would be lost. Not every caller validates values that were unknown during plan.
+	resp.Diagnostics.Append(validateRecipients(path.Root("token_recipients"), plan.TokenRecipients)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
 	r.data.markWrite()
-	defer r.data.appendWarnings(&resp.Diagnostics)
-	// Without valid recipients, the token would be lost. Not every caller validates values that were unknown during plan.
-	resp.Diagnostics.Append(validateRecipients(path.Root("token_recipients"), plan.TokenRecipients)...)
 	newName := plan.Name.IsUnknown()
 	plan.generateName()
-	organization, diags := r.data.resolveOrganization(ctx, plan.Organization)
-	resp.Diagnostics.Append(diags...)
-	if resp.Diagnostics.HasError() {
-		return
-	}
-	plan.Organization = types.StringValue(organization)
 
+	organization := plan.Organization.ValueString()
 	name := plan.Name.ValueString()
 	created, err := r.data.client.CreateAgentPool(ctx, organization, name, plan.Description.ValueString())
 	var lost *pulumiapi.TokenLostError

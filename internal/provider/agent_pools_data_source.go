@@ -74,16 +74,12 @@ func (d *agentPoolsDataSource) Schema(_ context.Context, _ datasource.SchemaRequ
 
 func (d *agentPoolsDataSource) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
 	var model agentPoolsDataSourceModel
-	resp.Diagnostics.Append(d.data.decode(ctx, req.Config, &model)...)
-	if resp.Diagnostics.HasError() {
-		return
-	}
 	defer d.data.appendWarnings(&resp.Diagnostics)
-	organization, diags := d.data.resolveOrganization(ctx, model.Organization)
-	resp.Diagnostics.Append(diags...)
+	resp.Diagnostics.Append(d.data.decodeInOrganization(ctx, req.Config, &model, &model.Organization)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	organization := model.Organization.ValueString()
 	list, err := d.data.client.AgentPools(ctx, organization)
 	if err != nil {
 		resp.Diagnostics.Append(d.data.errorDiagnostic(readContext(organization, "list the agent pools"), err))

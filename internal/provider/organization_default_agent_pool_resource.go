@@ -16,7 +16,7 @@ import (
 )
 
 // organizationDefaultAgentPoolResource is a setting of an organization, which exists once.
-type organizationDefaultAgentPoolResource struct{ withPoolReference }
+type organizationDefaultAgentPoolResource struct{ poolAssignmentResource }
 
 type defaultAgentPoolModel struct {
 	Organization types.String `tfsdk:"organization"`
@@ -34,8 +34,12 @@ func (m *defaultAgentPoolModel) fields() (organization, poolID *types.String) {
 
 func (m *defaultAgentPoolModel) identity() any { return defaultAgentPoolIdentity{m.Organization} }
 
-func (m *defaultAgentPoolModel) send(ctx context.Context, client *pulumiapi.Client) error {
+func (m *defaultAgentPoolModel) assign(ctx context.Context, client *pulumiapi.Client) error {
 	return client.SetDefaultAgentPool(ctx, m.Organization.ValueString(), m.AgentPoolID.ValueString())
+}
+
+func (m *defaultAgentPoolModel) clear(ctx context.Context, client *pulumiapi.Client) error {
+	return client.ClearDefaultAgentPool(ctx, m.Organization.ValueString(), m.AgentPoolID.ValueString())
 }
 
 // errorContext is that of a write.
@@ -58,7 +62,9 @@ var (
 )
 
 func newOrganizationDefaultAgentPoolResource() resource.Resource {
-	return &organizationDefaultAgentPoolResource{}
+	return &organizationDefaultAgentPoolResource{
+		poolAssignmentResource{newModel: func() poolAssignment { return &defaultAgentPoolModel{} }},
+	}
 }
 
 func (r *organizationDefaultAgentPoolResource) Metadata(
@@ -100,12 +106,6 @@ func (r *organizationDefaultAgentPoolResource) IdentitySchema(
 	}
 }
 
-func (r *organizationDefaultAgentPoolResource) Create(
-	ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse,
-) {
-	resp.Diagnostics.Append(r.data.assign(ctx, &defaultAgentPoolModel{}, req.Plan, &resp.State, resp.Identity, resp.Private)...)
-}
-
 func (r *organizationDefaultAgentPoolResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	var state defaultAgentPoolModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
@@ -135,28 +135,6 @@ func (r *organizationDefaultAgentPoolResource) Read(ctx context.Context, req res
 	state.AgentPoolID, diags = refreshAssigned(ctx, resp.Private, &state, state.AgentPoolID, list.DefaultID)
 	resp.Diagnostics.Append(diags...)
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
-}
-
-func (r *organizationDefaultAgentPoolResource) Update(
-	ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse,
-) {
-	resp.Diagnostics.Append(r.data.assign(ctx, &defaultAgentPoolModel{}, req.Plan, &resp.State, resp.Identity, resp.Private)...)
-}
-
-func (r *organizationDefaultAgentPoolResource) Delete(
-	ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse,
-) {
-	var state defaultAgentPoolModel
-	resp.Diagnostics.Append(r.data.decode(ctx, req.State, &state)...)
-	if resp.Diagnostics.HasError() || state.AgentPoolID.IsNull() {
-		return
-	}
-	r.data.markWrite()
-	defer r.data.appendWarnings(&resp.Diagnostics)
-	err := r.data.client.ClearDefaultAgentPool(ctx, state.Organization.ValueString(), state.AgentPoolID.ValueString())
-	if err != nil {
-		resp.Diagnostics.Append(r.data.errorDiagnostic(state.errorContext("clear"), err))
-	}
 }
 
 // ImportState implements [resource.ResourceWithImportState]. The import ID is the name of the organization.

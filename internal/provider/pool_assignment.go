@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
@@ -18,37 +19,59 @@ import (
 type poolAssignment interface {
 	fields() (organization, poolID *types.String)
 	identity() any
-	send(ctx context.Context, client *pulumiapi.Client) error
+	assign(ctx context.Context, client *pulumiapi.Client) error
+	clear(ctx context.Context, client *pulumiapi.Client) error
 	errorContext(verb string) errorContext
 }
 
-// assign is Create and Update of a resource that assigns an agent pool. Terraform requires the identity even after an
-// error.
-func (d *providerData) assign(
-	ctx context.Context, model poolAssignment, plan tfsdk.Plan,
-	state *tfsdk.State, identity *tfsdk.ResourceIdentity, private privateState,
+// poolAssignmentResource is embedded in resources that assign an agent pool.
+type poolAssignmentResource struct {
+	withPoolReference
+
+	newModel func() poolAssignment
+}
+
+func (r *poolAssignmentResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	resp.Diagnostics.Append(r.assign(ctx, req.Plan, &resp.State, resp.Identity, resp.Private)...)
+}
+
+func (r *poolAssignmentResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	resp.Diagnostics.Append(r.assign(ctx, req.Plan, &resp.State, resp.Identity, resp.Private)...)
+}
+
+// assign assigns the agent pool and sets the state. Terraform requires the identity even after an error.
+func (r *poolAssignmentResource) assign(
+	ctx context.Context, plan tfsdk.Plan, state *tfsdk.State, identity *tfsdk.ResourceIdentity, private privateState,
 ) (diags diag.Diagnostics) {
-	diags.Append(d.decode(ctx, plan, model)...)
-	if diags.HasError() {
-		return diags
-	}
-	d.markWrite()
-	defer d.appendWarnings(&diags)
+	model := r.newModel()
 	organization, poolID := model.fields()
-	name, more := d.resolveOrganization(ctx, *organization)
-	diags.Append(more...)
+	defer r.data.appendWarnings(&diags)
+	diags.Append(r.data.decodeInOrganization(ctx, plan, model, organization)...)
 	if diags.HasError() {
 		return diags
 	}
-	*organization = types.StringValue(name)
+	r.data.markWrite()
 	diags.Append(identity.Set(ctx, model.identity())...)
 	// A failed request may have taken effect.
 	diags.Append(setAssigned(ctx, private, append(assignedIDs(ctx, private), poolID.ValueString())...)...)
-	if err := model.send(ctx, d.client); err != nil {
-		return append(diags, d.errorDiagnostic(model.errorContext("set"), err))
+	if err := model.assign(ctx, r.data.client); err != nil {
+		return append(diags, r.data.errorDiagnostic(model.errorContext("set"), err))
 	}
 	diags.Append(setAssigned(ctx, private, poolID.ValueString())...)
 	return append(diags, state.Set(ctx, model)...)
+}
+
+func (r *poolAssignmentResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+	model := r.newModel()
+	resp.Diagnostics.Append(r.data.decode(ctx, req.State, model)...)
+	if _, poolID := model.fields(); resp.Diagnostics.HasError() || poolID.IsNull() {
+		return
+	}
+	r.data.markWrite()
+	defer r.data.appendWarnings(&resp.Diagnostics)
+	if err := model.clear(ctx, r.data.client); err != nil {
+		resp.Diagnostics.Append(r.data.errorDiagnostic(model.errorContext("clear"), err))
+	}
 }
 
 // privateState is the private state of a resource.

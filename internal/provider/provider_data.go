@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/credentials"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
@@ -105,6 +106,19 @@ func (d *providerData) decode(ctx context.Context, from getter, model any) diag.
 		diags.Append(problem)
 	}
 	return diags
+}
+
+// decodeInOrganization is decode for a model with an organization, which it resolves.
+func (d *providerData) decodeInOrganization(
+	ctx context.Context, from getter, model any, organization *types.String,
+) diag.Diagnostics {
+	diags := d.decode(ctx, from, model)
+	if diags.HasError() {
+		return diags
+	}
+	name, more := d.resolveOrganization(ctx, *organization)
+	*organization = types.StringValue(name)
+	return append(diags, more...)
 }
 
 // appendWarnings appends the warnings that Pulumi Cloud sent. Methods that make requests defer it.

@@ -18,7 +18,7 @@ import (
 )
 
 // stackAgentPoolResource is one field of the deployment settings of a stack.
-type stackAgentPoolResource struct{ withPoolReference }
+type stackAgentPoolResource struct{ poolAssignmentResource }
 
 type stackAgentPoolModel struct {
 	Organization types.String `tfsdk:"organization"`
@@ -41,7 +41,7 @@ func (m *stackAgentPoolModel) identity() any {
 	return stackAgentPoolIdentity{m.Organization, m.Project, m.Stack}
 }
 
-func (m *stackAgentPoolModel) send(ctx context.Context, client *pulumiapi.Client) error {
+func (m *stackAgentPoolModel) assign(ctx context.Context, client *pulumiapi.Client) error {
 	return client.SetStackAgentPool(ctx, m.stack(), m.AgentPoolID.ValueString())
 }
 
@@ -49,6 +49,10 @@ func (m *stackAgentPoolModel) stack() pulumiapi.Stack {
 	return pulumiapi.Stack{
 		Organization: m.Organization.ValueString(), Project: m.Project.ValueString(), Name: m.Stack.ValueString(),
 	}
+}
+
+func (m *stackAgentPoolModel) clear(ctx context.Context, client *pulumiapi.Client) error {
+	return client.ClearStackAgentPool(ctx, m.stack(), m.AgentPoolID.ValueString())
 }
 
 // errorContext is that of a write.
@@ -77,7 +81,9 @@ var (
 	_ resource.ResourceWithModifyPlan  = &stackAgentPoolResource{}
 )
 
-func newStackAgentPoolResource() resource.Resource { return &stackAgentPoolResource{} }
+func newStackAgentPoolResource() resource.Resource {
+	return &stackAgentPoolResource{poolAssignmentResource{newModel: func() poolAssignment { return &stackAgentPoolModel{} }}}
+}
 
 func (r *stackAgentPoolResource) Metadata(
 	_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse,
@@ -130,12 +136,6 @@ func (r *stackAgentPoolResource) IdentitySchema(
 	}
 }
 
-func (r *stackAgentPoolResource) Create(
-	ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse,
-) {
-	resp.Diagnostics.Append(r.data.assign(ctx, &stackAgentPoolModel{}, req.Plan, &resp.State, resp.Identity, resp.Private)...)
-}
-
 func (r *stackAgentPoolResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	var state stackAgentPoolModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
@@ -161,27 +161,6 @@ func (r *stackAgentPoolResource) Read(ctx context.Context, req resource.ReadRequ
 	state.AgentPoolID, diags = refreshAssigned(ctx, resp.Private, &state, state.AgentPoolID, id)
 	resp.Diagnostics.Append(diags...)
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
-}
-
-func (r *stackAgentPoolResource) Update(
-	ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse,
-) {
-	resp.Diagnostics.Append(r.data.assign(ctx, &stackAgentPoolModel{}, req.Plan, &resp.State, resp.Identity, resp.Private)...)
-}
-
-func (r *stackAgentPoolResource) Delete(
-	ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse,
-) {
-	var state stackAgentPoolModel
-	resp.Diagnostics.Append(r.data.decode(ctx, req.State, &state)...)
-	if resp.Diagnostics.HasError() || state.AgentPoolID.IsNull() {
-		return
-	}
-	r.data.markWrite()
-	defer r.data.appendWarnings(&resp.Diagnostics)
-	if err := r.data.client.ClearStackAgentPool(ctx, state.stack(), state.AgentPoolID.ValueString()); err != nil {
-		resp.Diagnostics.Append(r.data.errorDiagnostic(state.errorContext("clear"), err))
-	}
 }
 
 func (r *stackAgentPoolResource) ImportState(
