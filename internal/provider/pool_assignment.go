@@ -3,7 +3,9 @@ package provider
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -52,25 +54,45 @@ func (r *poolAssignmentResource) assign(
 	}
 	r.data.markWrite()
 	diags.Append(identity.Set(ctx, model.identity())...)
-	// A failed request may have taken effect.
-	diags.Append(setAssigned(ctx, private, append(assignedIDs(ctx, private), poolID.ValueString())...)...)
-	if err := model.assign(ctx, r.data.client); err != nil {
-		return append(diags, r.data.errorDiagnostic(model.errorContext("set"), err))
+	err := model.assign(ctx, r.data.client)
+	switch {
+	case err == nil:
+		diags.Append(setAssigned(ctx, private, poolID.ValueString())...)
+		return append(diags, state.Set(ctx, model)...)
+	case isRefused(err):
+	default: // It may have taken effect. Terraform marks a resource that is created with an error as tainted.
+		diags.Append(setAssigned(ctx, private, append(assignedIDs(ctx, private), poolID.ValueString())...)...)
+		if state.Raw.IsNull() {
+			diags.Append(state.Set(ctx, model)...)
+		}
 	}
-	diags.Append(setAssigned(ctx, private, poolID.ValueString())...)
-	return append(diags, state.Set(ctx, model)...)
+	return append(diags, r.data.errorDiagnostic(model.errorContext("set"), err))
+}
+
+// isRefused reports whether Pulumi Cloud itself refused a request, so that it had no effect.
+func isRefused(err error) bool {
+	var api *pulumiapi.APIError
+	return errors.As(err, &api) && api.IsAPIResponse && api.StatusCode < http.StatusInternalServerError
 }
 
 func (r *poolAssignmentResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
 	model := r.newModel()
 	resp.Diagnostics.Append(r.data.decode(ctx, req.State, model)...)
-	if _, poolID := model.fields(); resp.Diagnostics.HasError() || poolID.IsNull() {
+	_, poolID := model.fields()
+	if resp.Diagnostics.HasError() || poolID.IsNull() {
 		return
 	}
 	r.data.markWrite()
 	defer r.data.appendWarnings(&resp.Diagnostics)
-	if err := model.clear(ctx, r.data.client); err != nil {
-		resp.Diagnostics.Append(r.data.errorDiagnostic(model.errorContext("clear"), err))
+	// After a failed update, Pulumi Cloud may have either agent pool.
+	ids := append(assignedIDs(ctx, req.Private), poolID.ValueString())
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		*poolID = types.StringValue(id)
+		if err := model.clear(ctx, r.data.client); err != nil {
+			resp.Diagnostics.Append(r.data.errorDiagnostic(model.errorContext("clear"), err))
+			return
+		}
 	}
 }
 
@@ -101,9 +123,12 @@ func refreshAssigned(
 	ctx context.Context, private privateState, object fmt.Stringer, state types.String, id string,
 ) (types.String, diag.Diagnostics) {
 	ids := assignedIDs(ctx, private)
+	change := fmt.Sprintf("is now %s, which this resource did not assign", id)
 	switch {
+	case id == "" && state.IsNull():
+		return state, nil
 	case id == "":
-		return types.StringNull(), nil
+		change = "is not set any more"
 	case strings.EqualFold(id, state.ValueString()):
 		return state, nil
 	case len(ids) == 0:
@@ -112,6 +137,5 @@ func refreshAssigned(
 		return types.StringValue(id), nil
 	}
 	return types.StringNull(), diag.Diagnostics{diag.NewWarningDiagnostic("Agent pool was changed outside of this resource",
-		fmt.Sprintf("The %s is now %s, which this resource did not assign. An apply assigns the configured agent pool again. A "+
-			"destroy leaves it as it is.", object, id))}
+		fmt.Sprintf("The %s %s. An apply assigns the configured agent pool again. A destroy leaves it as it is.", object, change))}
 }

@@ -123,7 +123,8 @@ func TestStackAgentPool_read(t *testing.T) {
 	cloud.expectRequests(t, getSettingsRequest)
 
 	mustDo(t, cloud.SetStackPool("acme", "web", "dev", ""))
-	unassigned := r.MustRead(t, assigned)
+	unassigned, diagnostics := r.Read(t.Context(), assigned)
+	expectWarning(t, diagnostics, "Agent pool was changed outside of this resource", `stack "acme/web/dev" is not set any more`)
 	if got := acctest.Attributes(unassigned.Value)["agent_pool_id"]; got != nil {
 		t.Errorf("read agent pool %v, want null", got)
 	}
@@ -148,15 +149,17 @@ func TestStackAgentPool_ownership(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		imported, taken bool // whether an apply takes over what the other user assigned
-		failed          bool // whether that apply fails
+		failure         int  // status of that apply, or 0
 		cleared         bool
 	}{
-		"assigned, then changed":             {false, false, false, false},
-		"imported, then changed":             {true, false, false, false},
-		"assigned, changed, taken over":      {false, true, false, true},
-		"imported, changed, taken over":      {true, true, false, true},
-		"assigned, changed, taking it fails": {false, true, true, true},
-		"imported, changed, taking it fails": {true, true, true, true},
+		"assigned, then changed":        {false, false, 0, false},
+		"imported, then changed":        {true, false, 0, false},
+		"assigned, changed, taken over": {false, true, 0, true},
+		"imported, changed, taken over": {true, true, 0, true},
+		"assigned, changed, refused":    {false, true, http.StatusForbidden, false},
+		"imported, changed, refused":    {true, true, http.StatusForbidden, false},
+		"assigned, changed, ambiguous":  {false, true, http.StatusInternalServerError, true},
+		"imported, changed, ambiguous":  {true, true, http.StatusInternalServerError, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -173,10 +176,13 @@ func TestStackAgentPool_ownership(t *testing.T) {
 			mustDo(t, cloud.SetStackPool("acme", "web", "dev", two.ID))
 			object = r.MustRead(t, object)
 			if test.taken {
-				if test.failed {
-					defer cloud.intercept(http.MethodPost, respondError(http.StatusForbidden, "no"))()
+				if test.failure != 0 {
+					stop := cloud.intercept(http.MethodPost, respondError(test.failure, "no"))
+					object, _ = r.Apply(t.Context(), object, assignment(two.ID))
+					stop()
+				} else {
+					object = r.MustApply(t, object, assignment(two.ID))
 				}
-				object, _ = r.Apply(t.Context(), object, assignment(two.ID))
 				object = r.MustRead(t, object)
 			}
 			cloud.ResetRequests()
@@ -240,18 +246,28 @@ func TestStackAgentPool_errors(t *testing.T) {
 			}
 		})
 	}
-	// The update may have taken effect nevertheless.
-	stop := cloud.intercept(http.MethodPost, respondError(http.StatusForbidden, "no"))
+	// A create or an update that may have taken effect is cleared, with or without a refresh.
+	stop := cloud.intercept(http.MethodPost, respondError(http.StatusInternalServerError, "no"))
 	kept, _ := r.Apply(t.Context(), assigned, assignment(two.ID))
+	created, _ := r.Apply(t.Context(), r.Absent(), assignment(two.ID))
 	stop()
-	mustDo(t, cloud.SetStackPool("acme", "web", "dev", two.ID))
-	cloud.ResetRequests()
-	_, diagnostics := r.Destroy(t.Context(), r.MustRead(t, kept))
-	expectNone(t, diagnostics)
-	cloud.expectWrites(t, http.MethodPost)
-
+	if kept.Text("agent_pool_id") != one.ID || !created.Tainted {
+		t.Errorf("state after the update %s, and after the create %s, tainted: %t", kept.Value, created.Value, created.Tainted)
+	}
+	for _, object := range []acctest.Object{kept, created} {
+		for _, refresh := range []bool{false, true} {
+			mustDo(t, cloud.SetStackPool("acme", "web", "dev", two.ID))
+			if refresh {
+				object = r.MustRead(t, object)
+			}
+			cloud.ResetRequests()
+			_, diagnostics := r.Destroy(t.Context(), object)
+			expectNone(t, diagnostics)
+			cloud.expectWrites(t, http.MethodPost)
+		}
+	}
 	mustDo(t, cloud.DeleteAgentPool("acme", two.ID)) // After the plan.
-	_, diagnostics = r.Apply(t.Context(), assigned, assignment(two.ID))
+	_, diagnostics := r.Apply(t.Context(), assigned, assignment(two.ID))
 	expectError(t, diagnostics, "Agent pool not found", two.ID)
 }
 
