@@ -104,9 +104,9 @@ func (d *providerData) describe(op errorContext, err error) (summary, advice str
 	case errors.As(err, &unknown):
 		reason := ""
 		switch {
-		case unknown.LookupErr != nil:
+		case unknown.LookupErr != nil && !isTransient(unknown.LookupErr):
 			_, reason = d.describe(readContext(unknown.Organization, ""), unknown.LookupErr)
-		case isRejection(unknown.Err):
+		case unknown.LookupErr == nil && isRejection(unknown.Err):
 			_, reason = d.describe(op, unknown.Err)
 		}
 		return "Agent pool may have been created", unknownOutcomeAdvice(op, unknown, reason)
@@ -147,11 +147,18 @@ func (d *providerData) describe(op errorContext, err error) (summary, advice str
 	return "Pulumi Cloud request failed", "Run the command again."
 }
 
+// isTransient reports whether err is a response that a retry may change.
+func isTransient(err error) bool {
+	var api *pulumiapi.APIError
+	return errors.As(err, &api) &&
+		(api.StatusCode >= http.StatusInternalServerError || api.StatusCode == http.StatusTooManyRequests)
+}
+
 // isRejection reports whether err is a response that a retry does not change, such as that of a proxy.
 func isRejection(err error) bool {
 	var api *pulumiapi.APIError
 	var response *pulumiapi.ResponseError
-	return errors.As(err, &response) || errors.As(err, &api) && api.StatusCode < http.StatusInternalServerError
+	return errors.As(err, &response) || errors.As(err, &api) && !isTransient(err)
 }
 
 // effectOf returns a sentence about a write whose outcome is not known, with a space before it.
@@ -169,7 +176,7 @@ func (d *providerData) describeStatus(op errorContext, err *pulumiapi.APIError) 
 		if err.RetryAfter > pulumiapi.MaxRetryAfter {
 			advice = fmt.Sprintf("The response asks for a wait of %s.", err.RetryAfter)
 		}
-		return "Rate limit exceeded", advice + " Apply again later, or with a lower -parallelism."
+		return "Rate limit exceeded", advice + " Run the command again later, or with a lower -parallelism."
 	case err.StatusCode == http.StatusProxyAuthRequired:
 		return d.describeProxyAuthentication()
 	case err.StatusCode >= http.StatusInternalServerError:
@@ -194,7 +201,7 @@ func (d *providerData) describeStatus(op errorContext, err *pulumiapi.APIError) 
 		return "Feature not available", fmt.Sprintf("The subscription of organization %q does not include this feature. Upgrade the "+
 			"subscription.", op.organization)
 	}
-	advice = "Correct the problem that the cause below describes, then apply again. " + op.rejected
+	advice = "Correct the problem that the cause below describes, then run the command again. " + op.rejected
 	return "Request rejected", strings.TrimSpace(advice)
 }
 
@@ -317,9 +324,11 @@ func unknownOutcomeAdvice(op errorContext, err *pulumiapi.UnknownOutcomeError, r
 	case err.Candidate != nil:
 		known += fmt.Sprintf(" Organization %q has an agent pool %q with the ID %s, which may be from this request.",
 			err.Organization, err.Name, err.Candidate.ID)
-		next = fmt.Sprintf("Check its creation time in the Pulumi Cloud console. Then delete it, or import it without its token:\n\n"+
+		next = fmt.Sprintf("If its creation time in the Pulumi Cloud console is that of this apply, delete it and apply again, or "+
+			"import it without its token:\n\n"+
 			"  terraform import ADDRESS %s/%s\n\n"+
-			"where ADDRESS is the address of this resource.", err.Organization, err.Candidate.ID)
+			"where ADDRESS is the address of this resource. If it is older or belongs to a different user, choose a different name.",
+			err.Organization, err.Candidate.ID)
 	case err.LookupErr != nil:
 		known += fmt.Sprintf(" The provider could not read the list of organization %q to find out whether agent pool %q exists.",
 			err.Organization, err.Name)

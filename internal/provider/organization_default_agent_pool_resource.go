@@ -126,8 +126,8 @@ func (r *organizationDefaultAgentPoolResource) Read(ctx context.Context, req res
 	}
 	if list.DefaultID == "" {
 		resp.Diagnostics.AddWarning("Default agent pool was reset",
-			fmt.Sprintf("Organization %q has no default agent pool any more, so its stacks use the Pulumi-hosted pool. If the "+
-				"configuration contains this resource, apply sets the default again.", organization))
+			fmt.Sprintf("Organization %q has no default agent pool any more. Stacks that do not select an agent pool use the "+
+				"Pulumi-hosted pool. If the configuration contains this resource, apply sets the default again.", organization))
 		resp.State.RemoveResource(ctx)
 		return
 	}
