@@ -81,7 +81,8 @@ func (r *agentPoolReadinessResource) Schema(
 				PlanModifiers:       []planmodifier.Map{mapplanmodifier.RequiresReplace()},
 			},
 			"timeouts": schema.SingleNestedAttribute{
-				Optional: true,
+				MarkdownDescription: "Timeouts of operations.",
+				Optional:            true,
 				Attributes: map[string]schema.Attribute{
 					"create": schema.StringAttribute{
 						MarkdownDescription: "Maximum time to wait, as a duration such as `5m`. Defaults to `10m`.",

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -55,12 +54,12 @@ func (r *poolAssignmentResource) assign(
 	r.data.markWrite()
 	diags.Append(identity.Set(ctx, model.identity())...)
 	err := model.assign(ctx, r.data.client)
-	switch {
-	case err == nil:
+	if err == nil {
 		diags.Append(setAssigned(ctx, private, poolID.ValueString())...)
 		return append(diags, state.Set(ctx, model)...)
-	case isRefused(err):
-	default: // It may have taken effect. Terraform marks a resource that is created with an error as tainted.
+	}
+	if _, ambiguous := errors.AsType[*pulumiapi.AmbiguousError](err); ambiguous {
+		// Terraform marks a resource that is created with an error as tainted.
 		diags.Append(setAssigned(ctx, private, append(assignedIDs(ctx, private), poolID.ValueString())...)...)
 		if state.Raw.IsNull() {
 			diags.Append(state.Set(ctx, model)...)
@@ -69,23 +68,20 @@ func (r *poolAssignmentResource) assign(
 	return append(diags, r.data.errorDiagnostic(model.errorContext("set"), err))
 }
 
-// isRefused reports whether Pulumi Cloud itself refused a request, so that it had no effect.
-func isRefused(err error) bool {
-	var api *pulumiapi.APIError
-	return errors.As(err, &api) && api.IsAPIResponse && api.StatusCode < http.StatusInternalServerError
-}
-
 func (r *poolAssignmentResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
 	model := r.newModel()
 	resp.Diagnostics.Append(r.data.decode(ctx, req.State, model)...)
 	_, poolID := model.fields()
-	if resp.Diagnostics.HasError() || poolID.IsNull() {
+	if resp.Diagnostics.HasError() {
 		return
 	}
 	r.data.markWrite()
 	defer r.data.appendWarnings(&resp.Diagnostics)
-	// After a failed update, Pulumi Cloud may have either agent pool.
-	ids := append(assignedIDs(ctx, req.Private), poolID.ValueString())
+	// After a failed update, Pulumi Cloud may have any of them.
+	ids := assignedIDs(ctx, req.Private)
+	if !poolID.IsNull() {
+		ids = append(ids, poolID.ValueString())
+	}
 	slices.Sort(ids)
 	for _, id := range slices.Compact(ids) {
 		*poolID = types.StringValue(id)

@@ -120,7 +120,7 @@ func TestStackAgentPool_read(t *testing.T) {
 	expectNone(t, diagnostics)
 	_, diagnostics = r.Destroy(t.Context(), changed)
 	expectNone(t, diagnostics)
-	cloud.expectRequests(t, getSettingsRequest)
+	cloud.expectRequests(t, getSettingsRequest, getSettingsRequest)
 
 	mustDo(t, cloud.SetStackPool("acme", "web", "dev", ""))
 	unassigned, diagnostics := r.Read(t.Context(), assigned)
@@ -132,7 +132,7 @@ func TestStackAgentPool_read(t *testing.T) {
 	cloud.ResetRequests()
 	_, diagnostics = r.Destroy(t.Context(), unassigned)
 	expectNone(t, diagnostics)
-	cloud.expectRequests(t)
+	cloud.expectRequests(t, getSettingsRequest)
 
 	cloud.intercept(http.MethodGet, func(w http.ResponseWriter, req *http.Request, api http.Handler) {
 		if strings.Contains(req.URL.Path, "/stacks/") {
@@ -251,10 +251,15 @@ func TestStackAgentPool_errors(t *testing.T) {
 	kept, _ := r.Apply(t.Context(), assigned, assignment(two.ID))
 	created, _ := r.Apply(t.Context(), r.Absent(), assignment(two.ID))
 	stop()
+	mustDo(t, cloud.SetStackPool("acme", "web", "dev", ""))
+	changed := r.MustRead(t, assigned) // It has a null agent_pool_id.
+	stop = cloud.intercept(http.MethodPost, respondError(http.StatusInternalServerError, "no"))
+	changed, _ = r.Apply(t.Context(), changed, assignment(two.ID))
+	stop()
 	if kept.Text("agent_pool_id") != one.ID || !created.Tainted {
 		t.Errorf("state after the update %s, and after the create %s, tainted: %t", kept.Value, created.Value, created.Tainted)
 	}
-	for _, object := range []acctest.Object{kept, created} {
+	for _, object := range []acctest.Object{kept, created, changed} {
 		for _, refresh := range []bool{false, true} {
 			mustDo(t, cloud.SetStackPool("acme", "web", "dev", two.ID))
 			if refresh {

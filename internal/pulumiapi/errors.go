@@ -185,6 +185,11 @@ func (e *TokenLostError) Error() string {
 		e.Pool.Name, e.Pool.ID, e.Organization, e.Err)
 }
 
+// AmbiguousError reports an assignment of an agent pool that failed, but may have taken effect.
+type AmbiguousError struct{ Err error }
+
+func (e *AmbiguousError) Error() string { return e.Err.Error() }
+
 // UnknownOutcomeError reports a create that may or may not have taken effect.
 type UnknownOutcomeError struct {
 	Organization, Name string
@@ -211,6 +216,7 @@ func (e *StackNotFoundError) Unwrap() error        { return e.Err }
 func (e *FeatureNotAvailableError) Unwrap() error  { return e.Err }
 func (e *AgentPoolExistsError) Unwrap() error      { return e.Err }
 func (e *TokenLostError) Unwrap() error            { return e.Err }
+func (e *AmbiguousError) Unwrap() error            { return e.Err }
 func (e *UnknownOutcomeError) Unwrap() []error     { return []error{e.Err, e.LookupErr} }
 
 // isResponseError reports whether err is a success with an unexpected body, such as the page of a proxy.

@@ -36,7 +36,7 @@ type operation struct {
 	retriesUsed  int       // attempts after the first, without those for a renewed token and after a 429
 	refusedToken string    // access token that a 401 refused, after which the operation uses a new one, once
 	limitedSince time.Time // when the first 429 arrived
-	ambiguous    bool      // whether a failed attempt may have taken effect, see isAmbiguous
+	ambiguous    bool      // whether an attempt that failed may have taken effect, see isAmbiguous
 	last         *attempt
 	err          error
 }
@@ -67,12 +67,21 @@ func (o *operation) result(err error) error {
 	case o.last == nil: // The SDK could not build the request.
 		return &ArgumentError{Argument: "request", Reason: err.Error()}
 	}
+	o.ambiguous = true // A proxy may have replaced the response.
 	if typeErr, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		// Value may contain the value itself, such as "number 12".
 		kind, _, _ := strings.Cut(typeErr.Value, " ")
 		return o.responseErrorf(typeErr.Field, "has the unexpected JSON type %s", kind)
 	}
 	return o.responseErrorf("", "is not the expected JSON (%d bytes)", len(o.last.body))
+}
+
+// wrapAmbiguous wraps the final error of an operation in an *[AmbiguousError] if an attempt may have taken effect.
+func (o *operation) wrapAmbiguous(err error) error {
+	if err == nil || !o.ambiguous {
+		return err
+	}
+	return &AmbiguousError{Err: err}
 }
 
 // decode is result for a response in which the SDK requires more than is needed. It decodes the response into body.

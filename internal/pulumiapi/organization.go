@@ -39,7 +39,7 @@ func (c *Client) getDefaultOrganization(ctx context.Context) (string, error) {
 }
 
 // SetDefaultAgentPool sets the default agent pool of an organization (PATCH /api/orgs/{org}). An empty ID means the
-// Pulumi-hosted pool. It adds the error *[AgentPoolNotFoundError].
+// Pulumi-hosted pool. It adds the errors *[AgentPoolNotFoundError] and *[AmbiguousError].
 func (c *Client) SetDefaultAgentPool(ctx context.Context, organization, id string) error {
 	return c.setDefaultAgentPool(ctx, organization, id, nil)
 }
@@ -65,7 +65,7 @@ func (c *Client) setDefaultAgentPool(
 	_, err := o.sdk().UpdateOrganizationSettings(ctx, organization,
 		apitype.UpdateOrganizationRequest{SetDefaultAgentPoolID: &id})
 	var metadata json.RawMessage // does not contain the default
-	return o.decode(err, &metadata)
+	return o.wrapAmbiguous(o.decode(err, &metadata))
 }
 
 // hasAgentPools reports whether the edition of an organization has agent pools (GET /api/orgs/{org}/metadata). It is

@@ -34,8 +34,8 @@ func (c *Client) StackAgentPool(ctx context.Context, stack Stack) (string, error
 }
 
 // SetStackAgentPool sets the agent pool in the deployment settings of a stack and leaves all other settings as they are
-// (POST /api/stacks/{org}/{project}/{stack}/deployments/settings). It adds the errors *[StackNotFoundError] and
-// *[AgentPoolNotFoundError].
+// (POST /api/stacks/{org}/{project}/{stack}/deployments/settings). It adds the errors *[StackNotFoundError],
+// *[AgentPoolNotFoundError] and *[AmbiguousError].
 func (c *Client) SetStackAgentPool(ctx context.Context, stack Stack, id string) error {
 	return c.patchStack(ctx, stack, jsonvalue.NotNull(id), nil)
 }
@@ -66,5 +66,5 @@ func (c *Client) patchStack(
 	_, err := o.sdk().PatchDeploymentSettings(ctx, stack.Organization, stack.Project, stack.Name,
 		apitype.DeploymentSettingsRequest{AgentPoolID: id})
 	var settings json.RawMessage // with secrets as ciphertext, not needed
-	return o.decode(err, &settings)
+	return o.wrapAmbiguous(o.decode(err, &settings))
 }

@@ -80,6 +80,45 @@ func TestSetStackAgentPool_failures(t *testing.T) {
 	}
 }
 
+// Every attempt counts, not only the last.
+func TestAssignment_ambiguous(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		settings, list http.HandlerFunc
+		ambiguous      bool
+	}{
+		"503":                       {refuse(503), nil, true},
+		"503, then 400":             {sequence(refuse(503), refuse(400)), nil, true},
+		"503, then 404":             {sequence(refuse(503), refuse(404)), nil, true},
+		"dropped, then 403":         {sequence(drop, refuse(403)), nil, true},
+		"408":                       {refuse(408), nil, true},
+		"HTML with 200":             {respondHTML(200), nil, true},
+		"HTML with 403":             {respondHTML(403), nil, true},
+		"403":                       {refuse(403), nil, false},
+		"404, and the list with it": {refuse(404), refuse(503), false},
+		"404, list is HTML":         {refuse(404), respondHTML(200), false},
+		"429 from proxy":            {respondHTML(429), nil, false},
+		"302 from proxy":            {withHeader("Location", "/login", respondHTML(302)), nil, false},
+		"407 from proxy":            {respondHTML(407), nil, false},
+	} {
+		if test.list == nil {
+			test.list = respond(200, emptyList)
+		}
+		c := newClient(t, newServer(t, handlers{"settings": test.settings, "list": test.list}))
+		if err := c.SetStackAgentPool(t.Context(), testStack, poolID); err == nil || isA[*AmbiguousError](err) != test.ambiguous {
+			t.Errorf("%s: got %v, want ambiguous: %t", name, err, test.ambiguous)
+		}
+	}
+	err := newClient(t, newServer(t, refuse(503))).SetDefaultAgentPool(t.Context(), "acme", poolID)
+	_ = expectError[*AmbiguousError](t, err)
+	s := newServer(t, respond(200, settings))
+	c := newClient(t, s)
+	s.Close()
+	if err := c.SetStackAgentPool(t.Context(), testStack, poolID); err == nil || isA[*AmbiguousError](err) {
+		t.Errorf("not sent: got %v", err)
+	}
+}
+
 func TestStackAgentPool(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
