@@ -108,6 +108,9 @@ func schemeHint(raw string) string {
 	if err != nil || u.Path != "" || raw != strings.ToLower(raw) || strings.Contains(raw, "pul-") {
 		return ""
 	}
+	if u.Hostname() == "app.pulumi.com" { // the console
+		return fmt.Sprintf(" Did you mean %s?", DefaultBaseURL)
+	}
 	if isLoopback(u.Hostname()) {
 		u.Scheme = "http"
 	} else if !strings.Contains(u.Host, ".") {

@@ -60,6 +60,7 @@ func TestParseBaseURL_invalid(t *testing.T) {
 		"":                                   "The URL is blank.",
 		" \n":                                "The URL is blank.",
 		"api.pulumi.com":                     needsScheme + " Did you mean https://api.pulumi.com?",
+		"app.pulumi.com":                     needsScheme + " Did you mean https://api.pulumi.com?",
 		"api.pulumi.com/api/":                needsScheme + " Did you mean https://api.pulumi.com?",
 		"pulumi.example.com:8443":            needsScheme + " Did you mean https://pulumi.example.com:8443?",
 		"localhost:8080":                     needsScheme + " Did you mean http://localhost:8080?",

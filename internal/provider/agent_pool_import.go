@@ -28,7 +28,7 @@ func parseImportID(text string) (id importID, ok bool) {
 		return importID{id: text}, true
 	}
 	organization, rest, _ := strings.Cut(text, "/")
-	if organization == "" || rest == "" {
+	if organization == "" || rest == "" || strings.Contains(text, "://") {
 		return importID{}, false
 	}
 	id = importID{organization: organization, name: rest}

@@ -89,6 +89,7 @@ func TestImportAgentPool_invalid(t *testing.T) {
 		"no organization": {"/" + runners.ID, invalid, nil},
 		"nothing after /": {"acme/", invalid, nil},
 		"slash":           {"/", invalid, nil},
+		"URL":             {"https://app.pulumi.com/acme/settings/agent-pools/" + runners.ID, invalid, nil},
 		"truncated ID":    {runners.ID[:35], invalid, nil},
 		"ID in braces":    {"{" + runners.ID + "}", invalid, nil},
 		"similar name":    {"acme/linux-runner", notFound, []string{`"linux-runner"`, `"linux-runners" (` + runners.ID + ")"}},

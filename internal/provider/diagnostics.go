@@ -6,9 +6,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -30,6 +32,8 @@ type errorContext struct {
 	rejected string
 	// newName reports whether the next apply generates a new name for the agent pool to create.
 	newName bool
+	// note follows the advice, if it is not empty.
+	note string
 }
 
 // readContext returns the context of an operation that requires permission to read agent pools.
@@ -43,6 +47,9 @@ func readContext(organization, action string) errorContext {
 // errorDiagnostic turns an error of the client into a diagnostic: what happened, to which object, and what to do.
 func (d *providerData) errorDiagnostic(op errorContext, err error) diag.Diagnostic {
 	summary, advice := d.describe(op, err)
+	if op.note != "" {
+		advice += "\n\n" + op.note
+	}
 	return diag.NewErrorDiagnostic(summary, fmt.Sprintf("Could not %s. %s\n\n%s", op.action, advice, causeOf(err)))
 }
 
@@ -100,10 +107,11 @@ func (d *providerData) describe(op errorContext, err error) (summary, advice str
 	)
 	switch {
 	case errors.As(err, &exists):
-		return existsAdvice(exists)
+		return existsAdvice(op, exists)
 	case errors.As(err, &unknown):
 		reason := ""
 		switch {
+		case errors.Is(err, context.Canceled):
 		case unknown.LookupErr != nil && !isTransient(unknown.LookupErr):
 			_, reason = d.describe(readContext(unknown.Organization, ""), unknown.LookupErr)
 		case unknown.LookupErr == nil && isRejection(unknown.Err):
@@ -151,7 +159,8 @@ func (d *providerData) describe(op errorContext, err error) (summary, advice str
 func isTransient(err error) bool {
 	var api *pulumiapi.APIError
 	return errors.As(err, &api) &&
-		(api.StatusCode >= http.StatusInternalServerError || api.StatusCode == http.StatusTooManyRequests)
+		(api.StatusCode >= http.StatusInternalServerError || api.StatusCode == http.StatusTooManyRequests ||
+			api.StatusCode == http.StatusRequestTimeout)
 }
 
 // isRejection reports whether err is a response that a retry does not change, such as that of a proxy.
@@ -175,10 +184,15 @@ func (d *providerData) describeStatus(op errorContext, err *pulumiapi.APIError) 
 		advice = fmt.Sprintf("Requests are still limited (attempts: %d).", err.Attempts)
 		if err.RetryAfter > pulumiapi.MaxRetryAfter {
 			advice = fmt.Sprintf("The response asks for a wait of %s.", err.RetryAfter)
+		} else if err.Attempts == 1 {
+			advice = "With max_retries = 0, the provider does not wait for the rate limit. Set it to 1 or more."
 		}
 		return "Rate limit exceeded", advice + " Run the command again later, or with a lower -parallelism."
 	case err.StatusCode == http.StatusProxyAuthRequired:
 		return d.describeProxyAuthentication()
+	case err.StatusCode == http.StatusRequestTimeout:
+		return "Request timed out", fmt.Sprintf("The server did not receive the request in time (attempts: %d).%s Run the command "+
+			"again. If the error persists, check the network and the proxy.", err.Attempts, effectOf(op))
 	case err.StatusCode >= http.StatusInternalServerError:
 		advice = fmt.Sprintf("The request failed (attempts: %d).%s Run the command again.", err.Attempts, effectOf(op))
 		if d.credentials.BaseURL.String() == credentials.DefaultBaseURL {
@@ -266,8 +280,9 @@ func (d *providerData) describeTransport(op errorContext, err *pulumiapi.Transpo
 	)
 	switch {
 	case errors.As(err, &unknownAuthority):
-		return "Certificate not trusted", "The certificate of the server was issued by an unknown authority. For a self-hosted " +
-			"Pulumi Cloud, set ca_cert_file to a PEM file with the certificate of that authority."
+		return "Certificate not trusted", fmt.Sprintf("The certificate of the server at %s was issued by an unknown authority. For a "+
+			"self-hosted Pulumi Cloud, or if a proxy decrypts TLS, set ca_cert_file to a PEM file with the certificate of that authority.",
+			d.urlSource())
 	case errors.As(err, &verification):
 		return "Invalid certificate", fmt.Sprintf("The certificate of the server is not valid for the URL %s at this time. Correct "+
 			"the URL, the certificate, or the clock of this machine.", d.urlSource())
@@ -279,6 +294,10 @@ func (d *providerData) describeTransport(op errorContext, err *pulumiapi.Transpo
 	case err.Timeout > 0:
 		return "Request timed out", fmt.Sprintf("There was no response within %s (attempts: %d).%s Check the network, or set a longer "+
 			"request_timeout.", err.Timeout, err.Attempts, effectOf(op))
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		return "Connection closed", fmt.Sprintf("The server or a proxy closed the connection before the response arrived (attempts: "+
+			"%d).%s Run the command again. If the error persists, check the URL %s, the network and the proxy.",
+			err.Attempts, effectOf(op), d.urlSource())
 	}
 	return "Pulumi Cloud is unreachable", fmt.Sprintf("Check the URL %s, the network, and the proxy settings %s and NO_PROXY.",
 		d.urlSource(), proxyVariable(d.credentials.BaseURL))
@@ -289,7 +308,7 @@ func (d *providerData) describeProxyAuthentication() (summary, advice string) {
 		proxyVariable(d.credentials.BaseURL))
 }
 
-func existsAdvice(err *pulumiapi.AgentPoolExistsError) (summary, advice string) {
+func existsAdvice(op errorContext, err *pulumiapi.AgentPoolExistsError) (summary, advice string) {
 	if err.Reserved {
 		return "Agent pool name is reserved", fmt.Sprintf("Pulumi Cloud refuses the name %q in organization %q as taken, but no agent "+
 			"pool has it. If the agent pool with this name was just deleted, apply again in a minute. Otherwise choose a different "+
@@ -299,6 +318,9 @@ func existsAdvice(err *pulumiapi.AgentPoolExistsError) (summary, advice string) 
 	switch {
 	case err.Existing == nil:
 		advice += " Choose a different name."
+	case op.newName:
+		advice += fmt.Sprintf(" Its ID is %s. The name was generated for this create, so the agent pool is probably from an attempt "+
+			"whose response was lost. Delete it in the Pulumi Cloud console, then apply again.", err.Existing.ID)
 	case err.ID != "":
 		advice += fmt.Sprintf(" Its ID is %s. Choose a different name, or rename that agent pool first. To swap two names, give one "+
 			"of the agent pools a temporary name in a separate apply.", err.Existing.ID)
@@ -329,12 +351,12 @@ func unknownOutcomeAdvice(op errorContext, err *pulumiapi.UnknownOutcomeError, r
 			"  terraform import ADDRESS %s/%s\n\n"+
 			"where ADDRESS is the address of this resource. If it is older or belongs to a different user, choose a different name.",
 			err.Organization, err.Candidate.ID)
-	case err.LookupErr != nil:
-		known += fmt.Sprintf(" The provider could not read the list of organization %q to find out whether agent pool %q exists.",
-			err.Organization, err.Name)
 	case errors.Is(err.Err, context.Canceled):
 		known = fmt.Sprintf("The run was interrupted before Pulumi Cloud responded, so agent pool %q may still be created in "+
 			"organization %q. Wait a minute.", err.Name, err.Organization)
+	case err.LookupErr != nil:
+		known += fmt.Sprintf(" The provider could not read the list of organization %q to find out whether agent pool %q exists.",
+			err.Organization, err.Name)
 	default:
 		known += fmt.Sprintf(" Organization %q had no agent pool %q immediately afterwards, so it was probably not created.",
 			err.Organization, err.Name)

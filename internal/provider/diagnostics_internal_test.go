@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -26,7 +27,10 @@ func TestErrorDiagnostic(t *testing.T) {
 	}
 	wait := status(http.StatusTooManyRequests)
 	wait.RetryAfter = time.Hour
+	notWaited := status(http.StatusTooManyRequests)
+	notWaited.Attempts = 1
 	timeout := &pulumiapi.TransportError{Attempts: 3, Timeout: time.Minute, Err: context.DeadlineExceeded}
+	closed := &pulumiapi.TransportError{Attempts: 3, Err: io.EOF}
 	refused := &pulumiapi.TransportError{Attempts: 3, Err: errors.New("connection refused")}
 	for name, test := range map[string]struct {
 		err     error
@@ -52,7 +56,9 @@ func TestErrorDiagnostic(t *testing.T) {
 				"- AgentPool: name: too long", "See https://www.pulumi.com/docs",
 			},
 		},
+		"408":             {status(408), "Request timed out", []string{"(attempts: 3). It may have taken effect. Run"}},
 		"429":             {status(429), "Rate limit exceeded", []string{"attempts: 3", "-parallelism"}},
+		"429 not waited":  {notWaited, "Rate limit exceeded", []string{"With max_retries = 0"}},
 		"429 with a wait": {wait, "Rate limit exceeded", []string{"1h0m0s"}},
 		"500":             {status(500), "Pulumi Cloud server error", []string{"failed (attempts: 3). It may have taken effect. Run"}},
 		"redirect": {
@@ -73,6 +79,19 @@ func TestErrorDiagnostic(t *testing.T) {
 			[]string{"id-1", "run a new plan", "request-1"},
 		},
 		"unreachable": {refused, "Pulumi Cloud is unreachable", []string{source, "HTTPS_PROXY", "connection refused"}},
+		"closed":      {closed, "Connection closed", []string{"(attempts: 3). It may have taken effect. Run", source}},
+		"generated name": {
+			&pulumiapi.AgentPoolExistsError{
+				Organization: "acme", Name: "ci-1", Existing: &pulumiapi.AgentPool{ID: "id-1"}, Err: status(409),
+			},
+			"Agent pool already exists",
+			[]string{"id-1. The name was generated", "Delete it"},
+		},
+		"interrupted": {
+			&pulumiapi.UnknownOutcomeError{Organization: "acme", Name: "ci-1", Err: context.Canceled, LookupErr: context.Canceled},
+			"Agent pool may have been created",
+			[]string{"was interrupted before", "Wait a minute. Apply again"},
+		},
 		"canceled token exchange": {
 			&pulumiapi.AuthenticationError{Err: &credentials.SettingsError{Err: context.Canceled}}, "Request canceled",
 			[]string{"interrupted"},
@@ -90,7 +109,7 @@ func TestErrorDiagnostic(t *testing.T) {
 				BaseURL: &url.URL{Scheme: "https", Host: "pulumi.example.com"}, BaseURLSource: "api_url",
 				AccessTokenSource: "PULUMI_ACCESS_TOKEN",
 			}}
-			op := errorContext{action: "create agent pool", organization: "acme", permission: "agent_pool:create"}
+			op := errorContext{action: "create agent pool", organization: "acme", permission: "agent_pool:create", newName: true}
 			diagnostic := d.errorDiagnostic(op, test.err)
 			if diagnostic.Summary() != test.summary {
 				t.Errorf("summary %q, want %q", diagnostic.Summary(), test.summary)

@@ -155,4 +155,15 @@ func (r *organizationDefaultAgentPoolResource) ImportState(
 	for _, problem := range validated.Diagnostics {
 		resp.Diagnostics.AddError("Invalid import ID", "The import ID must be the name of an organization. "+problem.Detail())
 	}
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	defer r.data.appendWarnings(&resp.Diagnostics)
+	switch list, err := r.data.client.RefreshAgentPools(ctx, organization.ValueString()); {
+	case err != nil:
+		resp.Diagnostics.Append(r.data.errorDiagnostic(readContext(organization.ValueString(), "read the default agent pool"), err))
+	case list.DefaultID == "":
+		resp.Diagnostics.AddError("Organization has no default agent pool", fmt.Sprintf("Organization %q has no default agent pool "+
+			"that could be imported. Remove the import, and apply the resource.", organization.ValueString()))
+	}
 }

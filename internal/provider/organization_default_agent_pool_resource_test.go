@@ -147,11 +147,8 @@ func TestOrganizationDefaultAgentPool_import(t *testing.T) {
 	if got := settings.MustRead(t, imported).Text("agent_pool_id"); got != pool.ID {
 		t.Errorf("imported %q, want %q", got, pool.ID)
 	}
-	hosted, diagnostics := settings.Import(t.Context(), "acme")
-	expectNone(t, diagnostics)
-	if settings.MustRead(t, hosted).Exists() {
-		t.Error("imported the default of an organization with the Pulumi-hosted pool")
-	}
+	_, diagnostics = settings.Import(t.Context(), "acme")
+	expectError(t, diagnostics, "Organization has no default agent pool", `"acme"`)
 	for id, text := range map[string]string{
 		"": "must not be empty", "acme/runners": "slashes", accessToken: "looks like a token",
 	} {
@@ -164,7 +161,7 @@ func TestOrganizationDefaultAgentPool_import(t *testing.T) {
 	settings = cloud.provider(t, acctest.Values{"access_token": tftypes.UnknownValue}).Resource(defaultPoolType)
 	_, diagnostics = settings.Import(t.Context(), "acme")
 	expectError(t, diagnostics, "Provider configuration is not known yet", "access_token")
-	_, diagnostics = settings.Read(t.Context(), hosted)
+	_, diagnostics = settings.Read(t.Context(), imported)
 	expectWarning(t, diagnostics, "Provider configuration is not known yet",
-		`The default agent pool of organization "acme" was not refreshed.`)
+		`The default agent pool of organization "globex" was not refreshed.`)
 }

@@ -2,11 +2,14 @@ package provider
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -18,6 +21,7 @@ import (
 
 // poolAssignment is the model of a resource that assigns an agent pool.
 type poolAssignment interface {
+	fmt.Stringer
 	fields() (organization, poolID *types.String)
 	identity() any
 	assign(ctx context.Context, client *pulumiapi.Client) error
@@ -52,20 +56,45 @@ func (r *poolAssignmentResource) assign(
 		return diags
 	}
 	r.data.markWrite()
+	place := r.lockPlace(model)
+	defer place.Unlock()
 	diags.Append(identity.Set(ctx, model.identity())...)
 	err := model.assign(ctx, r.data.client)
 	if err == nil {
 		diags.Append(setAssigned(ctx, private, poolID.ValueString())...)
+		place.writer = strconv.Quote(rand.Text())
+		diags.Append(private.SetKey(ctx, writerKey, []byte(place.writer))...)
 		return append(diags, state.Set(ctx, model)...)
 	}
+	op := model.errorContext("set")
 	if _, ambiguous := errors.AsType[*pulumiapi.AmbiguousError](err); ambiguous {
 		// Terraform marks a resource that is created with an error as tainted.
 		diags.Append(setAssigned(ctx, private, append(assignedIDs(ctx, private), poolID.ValueString())...)...)
 		if state.Raw.IsNull() {
 			diags.Append(state.Set(ctx, model)...)
 		}
+		op.note = "An attempt may have taken effect. The next apply sets the agent pool again, and a destroy clears it."
 	}
-	return append(diags, r.data.errorDiagnostic(model.errorContext("set"), err))
+	return append(diags, r.data.errorDiagnostic(op, err))
+}
+
+// assignedPlace is a stack or an organization to which this process assigns an agent pool. Two objects have the same one
+// with create_before_destroy and after a change of the address. Destroying the old object then must not clear what the
+// new one has assigned.
+type assignedPlace struct {
+	sync.Mutex
+
+	writer string // private state of the last object that assigned an agent pool, or empty
+}
+
+// writerKey is the private state with a random JSON string that identifies the object.
+const writerKey = "writer"
+
+func (r *poolAssignmentResource) lockPlace(model poolAssignment) *assignedPlace {
+	value, _ := r.data.places.LoadOrStore(model.String(), &assignedPlace{})
+	place := value.(*assignedPlace) //nolint:forcetypeassert // The map has no others.
+	place.Lock()
+	return place
 }
 
 func (r *poolAssignmentResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
@@ -73,6 +102,11 @@ func (r *poolAssignmentResource) Delete(ctx context.Context, req resource.Delete
 	resp.Diagnostics.Append(r.data.decode(ctx, req.State, model)...)
 	_, poolID := model.fields()
 	if resp.Diagnostics.HasError() {
+		return
+	}
+	place := r.lockPlace(model)
+	defer place.Unlock()
+	if writer, _ := req.Private.GetKey(ctx, writerKey); place.writer != "" && place.writer != string(writer) {
 		return
 	}
 	r.data.markWrite()

@@ -107,7 +107,7 @@ func (p *pulumicloudProvider) Schema(_ context.Context, _ provider.SchemaRequest
 			},
 			"max_retries": schema.Int64Attribute{
 				MarkdownDescription: fmt.Sprintf("Maximum number of retries for a request that fails transiently and is safe to repeat. "+
-					"`0` disables retries. Defaults to `%d`.", pulumiapi.DefaultMaxRetries),
+					"`0` disables retries, and the wait for a rate limit. Defaults to `%d`.", pulumiapi.DefaultMaxRetries),
 				Optional:   true,
 				Validators: []validator.Int64{int64validator.Between(0, 100)},
 			},

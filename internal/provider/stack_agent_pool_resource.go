@@ -200,7 +200,11 @@ func (r *stackAgentPoolResource) ImportState(
 	}
 	switch id, err := r.data.client.StackAgentPool(ctx, model.stack()); {
 	case err != nil:
-		resp.Diagnostics.Append(r.data.errorDiagnostic(model.readContext(), err))
+		op := model.readContext()
+		if isNotFound(err) {
+			op.note = "If the stack exists but has no deployment settings, remove the import, and apply the resource."
+		}
+		resp.Diagnostics.Append(r.data.errorDiagnostic(op, err))
 		return
 	case id == "":
 		resp.Diagnostics.AddError("Stack has no agent pool", fmt.Sprintf("The deployment settings of stack %q have no agent pool that "+

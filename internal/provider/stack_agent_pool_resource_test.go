@@ -194,6 +194,22 @@ func TestStackAgentPool_ownership(t *testing.T) {
 	}
 }
 
+// With create_before_destroy, the old object is destroyed after the new one has assigned the same agent pool.
+func TestStackAgentPool_createBeforeDestroy(t *testing.T) {
+	t.Parallel()
+	cloud, one, _ := startStackCloud(t)
+	deposed := cloud.assignments(t).MustApply(t, cloud.assignments(t).Absent(), assignment(one.ID))
+	r := cloud.assignments(t)
+	created := r.MustApply(t, r.Absent(), assignment(one.ID))
+	cloud.ResetRequests()
+	_, diagnostics := r.Destroy(t.Context(), deposed)
+	expectNone(t, diagnostics)
+	cloud.expectRequests(t)
+	_, diagnostics = r.Destroy(t.Context(), created)
+	expectNone(t, diagnostics)
+	cloud.expectWrites(t, http.MethodPost)
+}
+
 func TestStackAgentPool_gone(t *testing.T) {
 	t.Parallel()
 	cloud, one, _ := startStackCloud(t)
@@ -216,7 +232,7 @@ func TestStackAgentPool_gone(t *testing.T) {
 	_, diagnostics = r.Apply(t.Context(), r.Absent(), assignment(one.ID))
 	expectError(t, diagnostics, "Stack not found", `"acme/web/dev"`, "Check the names")
 	_, diagnostics = r.Import(t.Context(), "acme/web/dev")
-	expectError(t, diagnostics, "Stack not found", `read the agent pool of stack "acme/web/dev"`)
+	expectError(t, diagnostics, "Stack not found", `read the agent pool of stack "acme/web/dev"`, "has no deployment settings")
 }
 
 func TestStackAgentPool_errors(t *testing.T) {
@@ -248,7 +264,8 @@ func TestStackAgentPool_errors(t *testing.T) {
 	}
 	// A create or an update that may have taken effect is cleared, with or without a refresh.
 	stop := cloud.intercept(http.MethodPost, respondError(http.StatusInternalServerError, "no"))
-	kept, _ := r.Apply(t.Context(), assigned, assignment(two.ID))
+	kept, diagnostics := r.Apply(t.Context(), assigned, assignment(two.ID))
+	expectError(t, diagnostics, "Pulumi Cloud server error", "An attempt may have taken effect.", "a destroy clears it")
 	created, _ := r.Apply(t.Context(), r.Absent(), assignment(two.ID))
 	stop()
 	mustDo(t, cloud.SetStackPool("acme", "web", "dev", ""))
@@ -266,13 +283,13 @@ func TestStackAgentPool_errors(t *testing.T) {
 				object = r.MustRead(t, object)
 			}
 			cloud.ResetRequests()
-			_, diagnostics := r.Destroy(t.Context(), object)
+			_, diagnostics = cloud.assignments(t).Destroy(t.Context(), object)
 			expectNone(t, diagnostics)
 			cloud.expectWrites(t, http.MethodPost)
 		}
 	}
 	mustDo(t, cloud.DeleteAgentPool("acme", two.ID)) // After the plan.
-	_, diagnostics := r.Apply(t.Context(), assigned, assignment(two.ID))
+	_, diagnostics = r.Apply(t.Context(), assigned, assignment(two.ID))
 	expectError(t, diagnostics, "Agent pool not found", two.ID)
 }
 

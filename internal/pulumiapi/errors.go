@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -287,16 +286,13 @@ func (o *operation) explainNotFound(ctx context.Context, err error) error {
 
 // waitError returns the error for a wait that was canceled. It wraps the error of the attempt before the wait, if any.
 func (o *operation) waitError(err error) error {
-	if o.last != nil {
+	if o.last != nil && !errors.Is(o.last.err, err) {
 		err = fmt.Errorf("%w, after %w", err, o.failure(o.last))
 	}
 	return o.transportError(err)
 }
 
 func (o *operation) transportError(err error) *TransportError {
-	if urlErr, ok := errors.AsType[*url.Error](err); ok {
-		err = urlErr.Err // Endpoint has the URL.
-	}
 	result := &TransportError{
 		Endpoint: o.endpoint, Attempts: o.attempts, Err: &sanitizedError{text: o.sanitize(err.Error()), err: err},
 	}

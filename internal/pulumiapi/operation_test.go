@@ -189,6 +189,14 @@ func TestOperation_retriesUnsentRequests(t *testing.T) {
 	}
 }
 
+func TestOperation_dropped(t *testing.T) {
+	t.Parallel()
+	err := newClient(t, newServer(t, drop)).DeleteAgentPool(t.Context(), "acme", poolID, false)
+	if err == nil || !strings.HasSuffix(err.Error(), ": the server closed the connection: EOF") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestOperation_canceled(t *testing.T) {
 	t.Parallel()
 	for _, operation := range testOperations {
@@ -202,8 +210,9 @@ func TestOperation_canceled(t *testing.T) {
 				cancel()
 				hang(w, r)
 			}))
-			if err := operation.call(ctx, newClient(t, s)); !errors.Is(err, context.Canceled) {
-				t.Errorf("got %v, want context.Canceled", err)
+			err := operation.call(ctx, newClient(t, s))
+			if !errors.Is(err, context.Canceled) || strings.Count(err.Error(), "canceled") != 1 {
+				t.Errorf("got %v, want context.Canceled, once", err)
 			}
 			s.expectCounts(t, operation.name+":1")
 		})

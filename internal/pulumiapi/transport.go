@@ -104,6 +104,9 @@ func (c *Client) send(req *http.Request) *attempt {
 	if at := sent.Load(); at != nil {
 		a.sent = *at
 	}
+	if urlErr, ok := errors.AsType[*url.Error](err); ok {
+		err = urlErr.Err // Endpoint has the URL.
+	}
 	if errors.Is(err, io.EOF) {
 		err = fmt.Errorf("the server closed the connection: %w", err)
 	}
