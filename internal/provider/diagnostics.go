@@ -191,7 +191,7 @@ func (d *providerData) describeStatus(op errorContext, err *pulumiapi.APIError) 
 	case err.StatusCode == http.StatusProxyAuthRequired:
 		return d.describeProxyAuthentication()
 	case err.StatusCode == http.StatusRequestTimeout:
-		return "Request timed out", fmt.Sprintf("The server did not receive the request in time (attempts: %d).%s Run the command "+
+		return "Request timed out", fmt.Sprintf("The server or a proxy reported a timeout (attempts: %d).%s Run the command "+
 			"again. If the error persists, check the network and the proxy.", err.Attempts, effectOf(op))
 	case err.StatusCode >= http.StatusInternalServerError:
 		advice = fmt.Sprintf("The request failed (attempts: %d).%s Run the command again.", err.Attempts, effectOf(op))
@@ -277,7 +277,11 @@ func (d *providerData) describeTransport(op errorContext, err *pulumiapi.Transpo
 		unknownAuthority x509.UnknownAuthorityError
 		verification     *tls.CertificateVerificationError
 		noTLS            tls.RecordHeaderError
+		effect           string
 	)
+	if err.Sent {
+		effect = effectOf(op)
+	}
 	switch {
 	case errors.As(err, &unknownAuthority):
 		return "Certificate not trusted", fmt.Sprintf("The certificate of the server at %s was issued by an unknown authority. For a "+
@@ -293,11 +297,11 @@ func (d *providerData) describeTransport(op errorContext, err *pulumiapi.Transpo
 			"Correct the scheme or the port.", d.urlSource())
 	case err.Timeout > 0:
 		return "Request timed out", fmt.Sprintf("There was no response within %s (attempts: %d).%s Check the network, or set a longer "+
-			"request_timeout.", err.Timeout, err.Attempts, effectOf(op))
+			"request_timeout.", err.Timeout, err.Attempts, effect)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
-		return "Connection closed", fmt.Sprintf("The server or a proxy closed the connection before the response arrived (attempts: "+
-			"%d).%s Run the command again. If the error persists, check the URL %s, the network and the proxy.",
-			err.Attempts, effectOf(op), d.urlSource())
+		return "Connection closed", fmt.Sprintf("The server or a proxy closed the connection before the complete response arrived "+
+			"(attempts: %d).%s Run the command again. If the error persists, check the URL %s, the network and the proxy.",
+			err.Attempts, effect, d.urlSource())
 	}
 	return "Pulumi Cloud is unreachable", fmt.Sprintf("Check the URL %s, the network, and the proxy settings %s and NO_PROXY.",
 		d.urlSource(), proxyVariable(d.credentials.BaseURL))

@@ -29,8 +29,9 @@ func TestErrorDiagnostic(t *testing.T) {
 	wait.RetryAfter = time.Hour
 	notWaited := status(http.StatusTooManyRequests)
 	notWaited.Attempts = 1
-	timeout := &pulumiapi.TransportError{Attempts: 3, Timeout: time.Minute, Err: context.DeadlineExceeded}
-	closed := &pulumiapi.TransportError{Attempts: 3, Err: io.EOF}
+	timeout := &pulumiapi.TransportError{Attempts: 3, Sent: true, Timeout: time.Minute, Err: context.DeadlineExceeded}
+	closed := &pulumiapi.TransportError{Attempts: 3, Sent: true, Err: io.EOF}
+	handshake := &pulumiapi.TransportError{Attempts: 3, Err: io.EOF}
 	refused := &pulumiapi.TransportError{Attempts: 3, Err: errors.New("connection refused")}
 	for name, test := range map[string]struct {
 		err     error
@@ -80,6 +81,7 @@ func TestErrorDiagnostic(t *testing.T) {
 		},
 		"unreachable": {refused, "Pulumi Cloud is unreachable", []string{source, "HTTPS_PROXY", "connection refused"}},
 		"closed":      {closed, "Connection closed", []string{"(attempts: 3). It may have taken effect. Run", source}},
+		"handshake":   {handshake, "Connection closed", []string{"(attempts: 3). Run"}},
 		"generated name": {
 			&pulumiapi.AgentPoolExistsError{
 				Organization: "acme", Name: "ci-1", Existing: &pulumiapi.AgentPool{ID: "id-1"}, Err: status(409),

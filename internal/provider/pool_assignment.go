@@ -56,14 +56,14 @@ func (r *poolAssignmentResource) assign(
 		return diags
 	}
 	r.data.markWrite()
-	place := r.lockPlace(model)
-	defer place.Unlock()
+	target := r.lockTarget(model)
+	defer target.Unlock()
 	diags.Append(identity.Set(ctx, model.identity())...)
 	err := model.assign(ctx, r.data.client)
 	if err == nil {
 		diags.Append(setAssigned(ctx, private, poolID.ValueString())...)
-		place.writer = strconv.Quote(rand.Text())
-		diags.Append(private.SetKey(ctx, writerKey, []byte(place.writer))...)
+		target.writer = strconv.Quote(rand.Text())
+		diags.Append(private.SetKey(ctx, writerKey, []byte(target.writer))...)
 		return append(diags, state.Set(ctx, model)...)
 	}
 	op := model.errorContext("set")
@@ -78,23 +78,23 @@ func (r *poolAssignmentResource) assign(
 	return append(diags, r.data.errorDiagnostic(op, err))
 }
 
-// assignedPlace is a stack or an organization to which this process assigns an agent pool. Two objects have the same one
-// with create_before_destroy and after a change of the address. Destroying the old object then must not clear what the
-// new one has assigned.
-type assignedPlace struct {
+// assignmentTarget is a stack or an organization. Two resource instances have the same one with create_before_destroy
+// and after a change of the address. Destroying the old one in the same run must not clear what the new one has assigned.
+// A later run does not know of the new one, so it clears the agent pool, and the next plan sets it again.
+type assignmentTarget struct {
 	sync.Mutex
 
-	writer string // private state of the last object that assigned an agent pool, or empty
+	writer string // private state of the instance that last assigned an agent pool in this run, or empty
 }
 
-// writerKey is the private state with a random JSON string that identifies the object.
+// writerKey is the private state with a random JSON string that identifies the last successful create or update.
 const writerKey = "writer"
 
-func (r *poolAssignmentResource) lockPlace(model poolAssignment) *assignedPlace {
-	value, _ := r.data.places.LoadOrStore(model.String(), &assignedPlace{})
-	place := value.(*assignedPlace) //nolint:forcetypeassert // The map has no others.
-	place.Lock()
-	return place
+func (r *poolAssignmentResource) lockTarget(model poolAssignment) *assignmentTarget {
+	value, _ := r.data.targets.LoadOrStore(model.String(), &assignmentTarget{})
+	target := value.(*assignmentTarget) //nolint:forcetypeassert // The map has no others.
+	target.Lock()
+	return target
 }
 
 func (r *poolAssignmentResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
@@ -104,9 +104,9 @@ func (r *poolAssignmentResource) Delete(ctx context.Context, req resource.Delete
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	place := r.lockPlace(model)
-	defer place.Unlock()
-	if writer, _ := req.Private.GetKey(ctx, writerKey); place.writer != "" && place.writer != string(writer) {
+	target := r.lockTarget(model)
+	defer target.Unlock()
+	if writer, _ := req.Private.GetKey(ctx, writerKey); target.writer != "" && target.writer != string(writer) {
 		return
 	}
 	r.data.markWrite()
@@ -153,7 +153,7 @@ func refreshAssigned(
 	ctx context.Context, private privateState, object fmt.Stringer, state types.String, id string,
 ) (types.String, diag.Diagnostics) {
 	ids := assignedIDs(ctx, private)
-	change := fmt.Sprintf("is now %s, which this resource did not assign", id)
+	change := fmt.Sprintf("is now %s, which is not the agent pool that this resource assigned last", id)
 	switch {
 	case id == "" && state.IsNull():
 		return state, nil

@@ -39,8 +39,8 @@ type providerData struct {
 	wroteLock sync.RWMutex
 	// managed has the IDs, in lowercase, of the agent pools in the state, as far as they were refreshed or planned.
 	managed sync.Map
-	// places has an *assignedPlace for each stack and organization to which this process assigned an agent pool.
-	places sync.Map
+	// targets has an *assignmentTarget for each stack and organization whose agent pool this process has set or cleared.
+	targets sync.Map
 }
 
 // defaultOrganization is the default organization from the environment or the Pulumi CLI's files, and its source. Both

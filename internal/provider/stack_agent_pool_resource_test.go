@@ -197,10 +197,11 @@ func TestStackAgentPool_ownership(t *testing.T) {
 // With create_before_destroy, the old object is destroyed after the new one has assigned the same agent pool.
 func TestStackAgentPool_createBeforeDestroy(t *testing.T) {
 	t.Parallel()
-	cloud, one, _ := startStackCloud(t)
+	cloud, one, two := startStackCloud(t)
 	deposed := cloud.assignments(t).MustApply(t, cloud.assignments(t).Absent(), assignment(one.ID))
 	r := cloud.assignments(t)
-	created := r.MustApply(t, r.Absent(), assignment(one.ID))
+	created := r.MustApply(t, r.Absent(), assignment(two.ID))
+	created = r.MustApply(t, created, assignment(one.ID))
 	cloud.ResetRequests()
 	_, diagnostics := r.Destroy(t.Context(), deposed)
 	expectNone(t, diagnostics)

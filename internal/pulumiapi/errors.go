@@ -75,6 +75,7 @@ type TransportError struct {
 	Endpoint Endpoint
 	Attempts int           // of the operation
 	Timeout  time.Duration // request timeout if the last attempt exceeded it, else 0
+	Sent     bool          // whether the server may have received an attempt
 	Err      error         // cause, whose text is safe to print
 }
 
@@ -294,7 +295,8 @@ func (o *operation) waitError(err error) error {
 
 func (o *operation) transportError(err error) *TransportError {
 	result := &TransportError{
-		Endpoint: o.endpoint, Attempts: o.attempts, Err: &sanitizedError{text: o.sanitize(err.Error()), err: err},
+		Endpoint: o.endpoint, Attempts: o.attempts, Sent: o.ambiguous,
+		Err: &sanitizedError{text: o.sanitize(err.Error()), err: err},
 	}
 	if errors.Is(err, errRequestTimeout) {
 		result.Timeout = o.client.config.RequestTimeout
