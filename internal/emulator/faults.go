@@ -40,7 +40,7 @@ func FaultNames() []string {
 func (f Faults) validate() error {
 	for name, rate := range f {
 		if !slices.Contains(FaultNames(), name) {
-			return fmt.Errorf("unknown fault %q", name)
+			return fmt.Errorf("unknown fault %q; the names are %s", name, strings.Join(FaultNames(), ", "))
 		}
 		if !(rate >= 0 && rate <= 1) { // NaN is neither.
 			return fmt.Errorf("the rate of fault %q is %v, not between 0 and 1", name, rate)

@@ -42,7 +42,7 @@ func Modes() []Mode {
 func (s *Server) SetModes(modes ...Mode) error {
 	for _, mode := range modes {
 		if !slices.Contains(Modes(), mode) {
-			return fmt.Errorf("unknown mode %q", mode)
+			return fmt.Errorf("unknown mode %q; the modes are %v", mode, Modes())
 		}
 	}
 	s.modes.Store(&modes)

@@ -117,5 +117,5 @@ func suggestNames(pools []pulumiapi.AgentPool, wanted string) string {
 	for _, pool := range similar[:min(len(similar), maxSuggestions)] {
 		names = append(names, fmt.Sprintf("%q (%s)", pool.Name, pool.ID))
 	}
-	return "Similar agent pools: " + strings.Join(names, ", ") + "."
+	return "Similar agent pools: " + strings.Join(names, ", ") + ". Use one of them, or check the organization."
 }

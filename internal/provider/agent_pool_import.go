@@ -3,12 +3,16 @@ package provider
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/credentials"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
@@ -28,7 +32,7 @@ func parseImportID(text string) (id importID, ok bool) {
 		return importID{id: text}, true
 	}
 	organization, rest, _ := strings.Cut(text, "/")
-	if organization == "" || rest == "" || strings.Contains(text, "://") {
+	if organization == "" || rest == "" || strings.Contains(text, "://") || containsToken(text) {
 		return importID{}, false
 	}
 	id = importID{organization: organization, name: rest}
@@ -36,6 +40,19 @@ func parseImportID(text string) (id importID, ok bool) {
 		id.id, id.name = rest[slash+1:], rest[:max(slash, 0)]
 	}
 	return id, true
+}
+
+// invalidImportID reports an import ID, but does not quote a token in its place. advice begins with what is imported.
+func invalidImportID(id, advice string) diag.Diagnostic {
+	quoted := strconv.Quote(id)
+	if containsToken(id) {
+		quoted = "The value, which contains a token,"
+	}
+	return diag.NewErrorDiagnostic("Invalid import ID", quoted+" is not an import ID of "+advice)
+}
+
+func containsToken(id string) bool {
+	return slices.ContainsFunc(strings.Split(id, "/"), credentials.LooksLikeToken)
 }
 
 // resolveImport returns the organization and the agent pool to import, which exists.
@@ -48,12 +65,12 @@ func (r *agentPoolResource) resolveImport(
 		diags.Append(req.Identity.Get(ctx, &identity)...)
 		id = importID{organization: identity.Organization.ValueString(), id: identity.ID.ValueString()}
 		if !isPoolID(id.id) {
-			diags.AddError("Invalid import identity", fmt.Sprintf("The id %q is not an agent pool ID, which is a UUID.", id.id))
+			diags.Append(invalidPoolID(path.Root("id"), id.id))
 		}
 	} else {
 		var ok bool
 		if id, ok = parseImportID(req.ID); !ok {
-			diags.AddError("Invalid import ID", fmt.Sprintf("%q is not an import ID of an agent pool. %s", req.ID, importForms))
+			diags.Append(invalidImportID(req.ID, "an agent pool. "+importForms))
 		}
 	}
 	if diags.HasError() {

@@ -89,6 +89,8 @@ func TestImportAgentPool_invalid(t *testing.T) {
 		"no organization": {"/" + runners.ID, invalid, nil},
 		"nothing after /": {"acme/", invalid, nil},
 		"slash":           {"/", invalid, nil},
+		"token":           {accessToken, invalid, []string{"contains a token"}},
+		"token as name":   {"acme/" + accessToken, invalid, nil},
 		"URL":             {"https://app.pulumi.com/acme/settings/agent-pools/" + runners.ID, invalid, nil},
 		"truncated ID":    {runners.ID[:35], invalid, nil},
 		"ID in braces":    {"{" + runners.ID + "}", invalid, nil},
@@ -107,6 +109,9 @@ func TestImportAgentPool_invalid(t *testing.T) {
 			t.Parallel()
 			_, diagnostics := pools.Import(t.Context(), test.id)
 			expectError(t, diagnostics, test.summary, test.texts...)
+			if strings.Contains(diagnostics.String(), accessToken) {
+				t.Error("the diagnostic has the token")
+			}
 			if len(diagnostics) > 1 {
 				t.Errorf("more than an error: %s", diagnostics)
 			}
@@ -152,7 +157,7 @@ func TestImportAgentPool_identity(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, diagnostics := pools.ImportByIdentity(t.Context(), identity)
-			expectError(t, diagnostics, "Invalid import identity", "UUID")
+			expectError(t, diagnostics, "Invalid agent pool ID", "UUID")
 		})
 	}
 }

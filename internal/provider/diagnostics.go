@@ -71,8 +71,8 @@ func (d *providerData) deleteDiagnostic(op errorContext, force bool, err error) 
 		fmt.Sprintf("Could not %s. Pulumi Cloud rejects this while stacks use the agent pool.\n\n"+
 			"- To keep the stacks on your runners: assign them to a different agent pool, then run the command again.\n"+
 			"- To replace it while this configuration assigns the stacks: set name_prefix and create_before_destroy, then apply.\n"+
-			"- To delete it anyway: undo the replacement or restore the removed resource, set force_destroy = true, and apply only "+
-			"that. Then replace or destroy it. The stacks fall back to the default agent pool or to the Pulumi-hosted pool.\n"+
+			"- To delete it anyway: if you replaced or removed it in the configuration, undo that. Set force_destroy = true, and apply "+
+			"only that. Then replace or destroy it. The stacks fall back to the default agent pool or to the Pulumi-hosted pool.\n"+
 			"- If it was already replaced (a deposed object): assign the stacks to a different agent pool. It cannot get "+
 			"force_destroy any more.\n\n%s", op.action, causeOf(err)))
 }
@@ -117,6 +117,7 @@ func (d *providerData) describe(op errorContext, err error) (summary, advice str
 		case unknown.LookupErr == nil && isRejection(unknown.Err):
 			_, reason = d.describe(op, unknown.Err)
 		}
+		reason = strings.Replace(reason, " Run the command again.", "", 1) // The next step follows.
 		return "Agent pool may have been created", unknownOutcomeAdvice(op, unknown, reason)
 	case errors.As(err, &authentication):
 		return d.describe(errorContext{}, authentication.Err)
@@ -131,7 +132,7 @@ func (d *providerData) describe(op errorContext, err error) (summary, advice str
 			"pool was deleted outside of Terraform, run a new plan.", notFound.Organization, notFound.ID)
 	case errors.As(err, &stack):
 		return "Stack not found", fmt.Sprintf("Stack %q or its deployment settings do not exist, or the access token cannot see them. "+
-			"Check the names of the organization, the project and the stack.", stack.Stack)
+			"Create the stack, or check the names of the organization, the project and the stack.", stack.Stack)
 	case errors.As(err, &organization):
 		return "Organization not found", fmt.Sprintf("%s does not exist, or %s has no access to it. Check the "+
 			"name, as it appears in the URL of the Pulumi Cloud console, and the access token.",

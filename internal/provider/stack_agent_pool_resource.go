@@ -184,8 +184,8 @@ func (r *stackAgentPoolResource) ImportState(
 		var validated validator.StringResponse
 		validPathName().ValidateString(ctx, validator.StringRequest{ConfigValue: name}, &validated)
 		if name.IsNull() || validated.Diagnostics.HasError() {
-			resp.Diagnostics.AddError("Invalid import ID", "The import ID is not that of a stack. Use ORGANIZATION/PROJECT/STACK, or "+
-				"PROJECT/STACK in the provider's default organization.")
+			resp.Diagnostics.Append(invalidImportID(req.ID, "a stack. Use ORGANIZATION/PROJECT/STACK, or PROJECT/STACK in the "+
+				"provider's default organization."))
 			return
 		}
 	}

@@ -231,7 +231,7 @@ func TestStackAgentPool_gone(t *testing.T) {
 	_, diagnostics = r.Destroy(t.Context(), assigned)
 	expectNone(t, diagnostics)
 	_, diagnostics = r.Apply(t.Context(), r.Absent(), assignment(one.ID))
-	expectError(t, diagnostics, "Stack not found", `"acme/web/dev"`, "Check the names")
+	expectError(t, diagnostics, "Stack not found", `"acme/web/dev"`, "Create the stack, or check the names")
 	_, diagnostics = r.Import(t.Context(), "acme/web/dev")
 	expectError(t, diagnostics, "Stack not found", `read the agent pool of stack "acme/web/dev"`, "has no deployment settings")
 }

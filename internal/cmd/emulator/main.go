@@ -23,6 +23,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"os/signal"
 	"strconv"
@@ -77,6 +78,9 @@ func parseFlags(args []string, output io.Writer) (config, error) {
 		})
 	flags.Func("oidc-issuer", "`URL` of an OpenID Connect issuer whose ID tokens can be exchanged for any access token; "+
 		"can be repeated", func(value string) error {
+		if u, err := url.Parse(value); err != nil || u.Host == "" {
+			return errors.New("set a URL, such as https://token.actions.githubusercontent.com")
+		}
 		issuers = append(issuers, value)
 		return nil
 	})
@@ -99,8 +103,11 @@ func parseFlags(args []string, output io.Writer) (config, error) {
 		"names are %s", list(emulator.FaultNames())), func(value string) error {
 		name, text, _ := strings.Cut(value, "=")
 		rate, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return errors.New("set a name and a rate, such as 503=0.5")
+		}
 		options.Faults[name] = rate
-		return err
+		return nil
 	})
 	flags.Uint64Var(&options.Seed, "seed", options.Seed, "`number` that repeats the faults of a run (default a random one)")
 	logLevel := flags.String("log-level", "info", "trace, debug, info, warn, error or off")
