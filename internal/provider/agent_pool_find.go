@@ -10,6 +10,7 @@ import (
 
 	"github.com/agext/levenshtein"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
@@ -72,14 +73,21 @@ func (d *providerData) findByID(
 	return pool, nil
 }
 
-// selectPools returns the agent pools that match both filters, sorted by name. A null filter matches all.
-func selectPools(pools []pulumiapi.AgentPool, nameRegex, status types.String) ([]pulumiapi.AgentPool, error) {
+// selectPools returns the list of an organization, and the agent pools that match both filters, sorted by name. A null
+// filter matches all.
+func (d *providerData) selectPools(
+	ctx context.Context, organization string, nameRegex, status types.String,
+) (list *pulumiapi.AgentPoolList, selected []pulumiapi.AgentPool, diags diag.Diagnostics) {
+	list, err := d.client.AgentPools(ctx, organization)
+	if err != nil {
+		return nil, nil, diag.Diagnostics{d.errorDiagnostic(readContext(organization, "list the agent pools"), err)}
+	}
 	name, err := regexp.Compile(nameRegex.ValueString())
 	if err != nil {
-		return nil, err
+		diags.AddAttributeError(path.Root("name_regex"), "Invalid regular expression", err.Error())
+		return nil, nil, diags
 	}
-	var selected []pulumiapi.AgentPool
-	for _, pool := range pools {
+	for _, pool := range list.Pools {
 		if name.MatchString(pool.Name) && (status.IsNull() || pool.Status == status.ValueString()) {
 			selected = append(selected, pool)
 		}
@@ -87,7 +95,7 @@ func selectPools(pools []pulumiapi.AgentPool, nameRegex, status types.String) ([
 	slices.SortFunc(selected, func(a, b pulumiapi.AgentPool) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 	})
-	return selected, nil
+	return list, selected, nil
 }
 
 // suggestNames returns a sentence with the agent pools whose name or ID is similar.

@@ -10,7 +10,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/list"
 	"github.com/hashicorp/terraform-plugin-framework/list/schema"
-	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
@@ -84,16 +83,8 @@ func (r *agentPoolListResource) find(
 		return "", nil, diags
 	}
 	organization := model.Organization.ValueString()
-	all, err := r.data.client.AgentPools(ctx, organization)
-	if err != nil {
-		diags.Append(r.data.errorDiagnostic(readContext(organization, "list the agent pools"), err))
-		return "", nil, diags
-	}
-	pools, err := selectPools(all.Pools, model.NameRegex, model.Status)
-	if err != nil {
-		diags.AddAttributeError(path.Root("name_regex"), "Invalid regular expression", err.Error())
-	}
-	return organization, pools, diags
+	_, pools, more := r.data.selectPools(ctx, organization, model.NameRegex, model.Status)
+	return organization, pools, append(diags, more...)
 }
 
 func (r *agentPoolListResource) result(

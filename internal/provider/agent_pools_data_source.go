@@ -6,7 +6,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
-	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
@@ -80,14 +79,9 @@ func (d *agentPoolsDataSource) Read(ctx context.Context, req datasource.ReadRequ
 		return
 	}
 	organization := model.Organization.ValueString()
-	list, err := d.data.client.AgentPools(ctx, organization)
-	if err != nil {
-		resp.Diagnostics.Append(d.data.errorDiagnostic(readContext(organization, "list the agent pools"), err))
-		return
-	}
-	pools, err := selectPools(list.Pools, model.NameRegex, model.Status)
-	if err != nil {
-		resp.Diagnostics.AddAttributeError(path.Root("name_regex"), "Invalid regular expression", err.Error())
+	list, pools, diags := d.data.selectPools(ctx, organization, model.NameRegex, model.Status)
+	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() {
 		return
 	}
 	model.Organization = types.StringValue(organization)

@@ -8,7 +8,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
-	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
@@ -34,6 +33,30 @@ func (m *defaultAgentPoolModel) fields() (organization, poolID *types.String) {
 
 func (m *defaultAgentPoolModel) identity() any { return defaultAgentPoolIdentity{m.Organization} }
 
+func (m *defaultAgentPoolModel) read(ctx context.Context, data *providerData) (id string, gone diag.Diagnostic, err error) {
+	id, err = defaultPoolID(ctx, data.client, m.Organization.ValueString())
+	if id == "" && err == nil {
+		gone = diag.NewWarningDiagnostic("Default agent pool was reset",
+			fmt.Sprintf("Organization %q has no default agent pool any more. Stacks that do not select an agent pool use the "+
+				"Pulumi-hosted pool. If the configuration contains this resource, apply sets the default again.",
+				m.Organization.ValueString()))
+	}
+	return id, gone, err
+}
+
+// defaultPoolID returns the ID of the default agent pool, or "" if there is none. It does not trust a shared list without
+// one: a different provider block may have just set it.
+func defaultPoolID(ctx context.Context, client *pulumiapi.Client, organization string) (string, error) {
+	list, err := client.AgentPools(ctx, organization)
+	if err == nil && list.DefaultID == "" {
+		list, err = client.RefreshAgentPools(ctx, organization)
+	}
+	if err != nil {
+		return "", err
+	}
+	return list.DefaultID, nil
+}
+
 func (m *defaultAgentPoolModel) assign(ctx context.Context, client *pulumiapi.Client) error {
 	return client.SetDefaultAgentPool(ctx, m.Organization.ValueString(), m.AgentPoolID.ValueString())
 }
@@ -47,6 +70,10 @@ func (m *defaultAgentPoolModel) errorContext(verb string) errorContext {
 	return errorContext{
 		action: verb + " the " + m.String(), organization: m.Organization.ValueString(), permission: "organization:update",
 	}
+}
+
+func (m *defaultAgentPoolModel) readContext() errorContext {
+	return readContext(m.Organization.ValueString(), "read the default agent pool")
 }
 
 // defaultAgentPoolIdentity has no agent pool ID, because that changes in place.
@@ -82,13 +109,8 @@ func (r *organizationDefaultAgentPoolResource) Schema(
 			"manage it in one place. Destroying this resource makes the Pulumi-hosted pool the default again, unless a different " +
 			"agent pool is the default by then.",
 		Attributes: map[string]schema.Attribute{
-			"organization": organizationResourceAttribute(),
-			"agent_pool_id": schema.StringAttribute{
-				MarkdownDescription: "ID of the agent pool, which must belong to the organization.",
-				Required:            true,
-				Validators:          []validator.String{validPoolID()},
-				PlanModifiers:       []planmodifier.String{ignoreCase{"ignores case"}},
-			},
+			"organization":  organizationResourceAttribute(),
+			"agent_pool_id": assignedPoolAttribute(),
 		},
 	}
 }
@@ -104,37 +126,6 @@ func (r *organizationDefaultAgentPoolResource) IdentitySchema(
 			},
 		},
 	}
-}
-
-func (r *organizationDefaultAgentPoolResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
-	var state defaultAgentPoolModel
-	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, state.identity())...)
-	resp.Diagnostics.Append(r.data.skipRefresh(&state)...)
-	if resp.Diagnostics.HasError() || r.data.client == nil {
-		return
-	}
-	defer r.data.appendWarnings(&resp.Diagnostics)
-	organization := state.Organization.ValueString()
-	list, err := r.data.client.AgentPools(ctx, organization)
-	if err == nil && list.DefaultID == "" { // A different provider block may have just set it.
-		list, err = r.data.client.RefreshAgentPools(ctx, organization)
-	}
-	if err != nil {
-		resp.Diagnostics.Append(r.data.errorDiagnostic(readContext(organization, "read the default agent pool"), err))
-		return
-	}
-	if list.DefaultID == "" {
-		resp.Diagnostics.AddWarning("Default agent pool was reset",
-			fmt.Sprintf("Organization %q has no default agent pool any more. Stacks that do not select an agent pool use the "+
-				"Pulumi-hosted pool. If the configuration contains this resource, apply sets the default again.", organization))
-		resp.State.RemoveResource(ctx)
-		return
-	}
-	var diags diag.Diagnostics
-	state.AgentPoolID, diags = refreshAssigned(ctx, resp.Private, &state, state.AgentPoolID, list.DefaultID)
-	resp.Diagnostics.Append(diags...)
-	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 }
 
 // ImportState implements [resource.ResourceWithImportState]. The import ID is the name of the organization.
@@ -159,10 +150,11 @@ func (r *organizationDefaultAgentPoolResource) ImportState(
 		return
 	}
 	defer r.data.appendWarnings(&resp.Diagnostics)
-	switch list, err := r.data.client.RefreshAgentPools(ctx, organization.ValueString()); {
+	model := defaultAgentPoolModel{Organization: organization}
+	switch id, err := defaultPoolID(ctx, r.data.client, organization.ValueString()); {
 	case err != nil:
-		resp.Diagnostics.Append(r.data.errorDiagnostic(readContext(organization.ValueString(), "read the default agent pool"), err))
-	case list.DefaultID == "":
+		resp.Diagnostics.Append(r.data.errorDiagnostic(model.readContext(), err))
+	case id == "":
 		resp.Diagnostics.AddError("Organization has no default agent pool", fmt.Sprintf("Organization %q has no default agent pool "+
 			"that could be imported. Remove the import, and apply the resource.", organization.ValueString()))
 	}

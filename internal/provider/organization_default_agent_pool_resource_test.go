@@ -147,6 +147,7 @@ func TestOrganizationDefaultAgentPool_import(t *testing.T) {
 	if got := settings.MustRead(t, imported).Text("agent_pool_id"); got != pool.ID {
 		t.Errorf("imported %q, want %q", got, pool.ID)
 	}
+	cloud.expectRequests(t, "GET /api/orgs/globex/agent-pools") // The import and the read share it.
 	_, diagnostics = settings.Import(t.Context(), "acme")
 	expectError(t, diagnostics, "Organization has no default agent pool", `"acme"`)
 	for id, text := range map[string]string{

@@ -13,6 +13,9 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
@@ -24,6 +27,9 @@ type poolAssignment interface {
 	fmt.Stringer
 	fields() (organization, poolID *types.String)
 	identity() any
+	// read returns the ID of the agent pool, or that the target is gone and why.
+	read(ctx context.Context, data *providerData) (id string, gone diag.Diagnostic, err error)
+	readContext() errorContext
 	assign(ctx context.Context, client *pulumiapi.Client) error
 	clear(ctx context.Context, client *pulumiapi.Client) error
 	errorContext(verb string) errorContext
@@ -34,6 +40,42 @@ type poolAssignmentResource struct {
 	withPoolReference
 
 	newModel func() poolAssignment
+}
+
+// assignedPoolAttribute is the agent pool that a resource assigns.
+func assignedPoolAttribute() schema.StringAttribute {
+	return schema.StringAttribute{
+		MarkdownDescription: "ID of the agent pool, which must belong to the organization.",
+		Required:            true,
+		Validators:          []validator.String{validPoolID()},
+		PlanModifiers:       []planmodifier.String{ignoreCase{"ignores case"}},
+	}
+}
+
+func (r *poolAssignmentResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	model := r.newModel()
+	_, poolID := model.fields()
+	resp.Diagnostics.Append(req.State.Get(ctx, model)...)
+	resp.Diagnostics.Append(resp.Identity.Set(ctx, model.identity())...)
+	resp.Diagnostics.Append(r.data.skipRefresh(model)...)
+	if resp.Diagnostics.HasError() || r.data.client == nil {
+		return
+	}
+	defer r.data.appendWarnings(&resp.Diagnostics)
+	id, gone, err := model.read(ctx, r.data)
+	switch {
+	case err != nil:
+		resp.Diagnostics.Append(r.data.errorDiagnostic(model.readContext(), err))
+		return
+	case gone != nil:
+		resp.Diagnostics.Append(gone)
+		resp.State.RemoveResource(ctx)
+		return
+	}
+	var diags diag.Diagnostics
+	*poolID, diags = refreshAssigned(ctx, resp.Private, model, *poolID, id)
+	resp.Diagnostics.Append(diags...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
 }
 
 func (r *poolAssignmentResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {

@@ -41,6 +41,16 @@ func (m *stackAgentPoolModel) identity() any {
 	return stackAgentPoolIdentity{m.Organization, m.Project, m.Stack}
 }
 
+func (m *stackAgentPoolModel) read(ctx context.Context, data *providerData) (id string, gone diag.Diagnostic, err error) {
+	id, err = data.client.StackAgentPool(ctx, m.stack())
+	if isNotFound(err) {
+		return "", diag.NewWarningDiagnostic("Stack no longer exists",
+			fmt.Sprintf("Stack %q or its deployment settings do not exist any more, or the access token cannot see them. Terraform "+
+				"removes its agent pool from the state. If the stack was deleted, remove this resource.", m.stack())), nil
+	}
+	return id, nil, err
+}
+
 func (m *stackAgentPoolModel) assign(ctx context.Context, client *pulumiapi.Client) error {
 	return client.SetStackAgentPool(ctx, m.stack(), m.AgentPoolID.ValueString())
 }
@@ -111,12 +121,7 @@ func (r *stackAgentPoolResource) Schema(_ context.Context, _ resource.SchemaRequ
 				Validators:          []validator.String{validPathName()},
 				PlanModifiers:       replace,
 			},
-			"agent_pool_id": schema.StringAttribute{
-				MarkdownDescription: "ID of the agent pool, which must belong to the organization.",
-				Required:            true,
-				Validators:          []validator.String{validPoolID()},
-				PlanModifiers:       []planmodifier.String{ignoreCase{"ignores case"}},
-			},
+			"agent_pool_id": assignedPoolAttribute(),
 		},
 	}
 }
@@ -134,33 +139,6 @@ func (r *stackAgentPoolResource) IdentitySchema(
 			"stack":   identityschema.StringAttribute{Description: "Name of the stack.", RequiredForImport: true},
 		},
 	}
-}
-
-func (r *stackAgentPoolResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
-	var state stackAgentPoolModel
-	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, state.identity())...)
-	resp.Diagnostics.Append(r.data.skipRefresh(&state)...)
-	if resp.Diagnostics.HasError() || r.data.client == nil {
-		return
-	}
-	defer r.data.appendWarnings(&resp.Diagnostics)
-	id, err := r.data.client.StackAgentPool(ctx, state.stack())
-	switch {
-	case isNotFound(err):
-		resp.Diagnostics.AddWarning("Stack no longer exists",
-			fmt.Sprintf("Stack %q or its deployment settings do not exist any more, or the access token cannot see them. Terraform "+
-				"removes its agent pool from the state. If the stack was deleted, remove this resource.", state.stack()))
-		resp.State.RemoveResource(ctx)
-		return
-	case err != nil:
-		resp.Diagnostics.Append(r.data.errorDiagnostic(state.readContext(), err))
-		return
-	}
-	var diags diag.Diagnostics
-	state.AgentPoolID, diags = refreshAssigned(ctx, resp.Private, &state, state.AgentPoolID, id)
-	resp.Diagnostics.Append(diags...)
-	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 }
 
 func (r *stackAgentPoolResource) ImportState(
