@@ -20,11 +20,13 @@ func TestErrorDiagnostic(t *testing.T) {
 	const source = "https://pulumi.example.com (from api_url)"
 	status := func(code int, details ...pulumiapi.ErrorDetail) *pulumiapi.APIError {
 		return &pulumiapi.APIError{
-			Endpoint:   pulumiapi.Endpoint{Method: http.MethodGet, Path: "/api/orgs/acme/agent-pools"},
+			Endpoint:   "GET /api/orgs/acme/agent-pools",
 			StatusCode: code, IsAPIResponse: true, Message: "no", DocumentationURL: "https://www.pulumi.com/docs",
 			Details: details, RequestID: "request-1", Attempts: 3,
 		}
 	}
+	rejected, missing := pulumiapi.WrappedError{Err: status(403)}, pulumiapi.WrappedError{Err: status(404)}
+	canceled := pulumiapi.WrappedError{Err: context.Canceled}
 	wait := status(http.StatusTooManyRequests)
 	wait.RetryAfter = time.Hour
 	notWaited := status(http.StatusTooManyRequests)
@@ -44,7 +46,7 @@ func TestErrorDiagnostic(t *testing.T) {
 			[]string{`Organization "acme"`, "through SSO again"},
 		},
 		"edition": {
-			&pulumiapi.FeatureNotAvailableError{Organization: "acme", Err: status(403)}, "Agent pools not available",
+			&pulumiapi.FeatureNotAvailableError{WrappedError: rejected, Organization: "acme"}, "Agent pools not available",
 			[]string{`edition of organization "acme"`, "Enterprise", "Cause: GET"},
 		},
 		"402": {status(402), "Feature not available", []string{`organization "acme"`, "Upgrade"}},
@@ -76,7 +78,7 @@ func TestErrorDiagnostic(t *testing.T) {
 		},
 		// The response says more than that there is no agent pool.
 		"not found": {
-			&pulumiapi.AgentPoolNotFoundError{Organization: "acme", ID: "id-1", Err: status(404)}, "Agent pool not found",
+			&pulumiapi.AgentPoolNotFoundError{WrappedError: missing, Organization: "acme", ID: "id-1"}, "Agent pool not found",
 			[]string{"id-1", "run a new plan", "request-1"},
 		},
 		"unreachable": {refused, "Pulumi Cloud is unreachable", []string{source, "HTTPS_PROXY", "connection refused"}},
@@ -84,13 +86,13 @@ func TestErrorDiagnostic(t *testing.T) {
 		"handshake":   {handshake, "Connection closed", []string{"(attempts: 3). Run"}},
 		"generated name": {
 			&pulumiapi.AgentPoolExistsError{
-				Organization: "acme", Name: "ci-1", Existing: &pulumiapi.AgentPool{ID: "id-1"}, Err: status(409),
+				WrappedError: rejected, Organization: "acme", Name: "ci-1", Existing: &pulumiapi.AgentPool{ID: "id-1"},
 			},
 			"Agent pool already exists",
 			[]string{"id-1. The name was generated", "Delete it"},
 		},
 		"interrupted": {
-			&pulumiapi.UnknownOutcomeError{Organization: "acme", Name: "ci-1", Err: context.Canceled, LookupErr: context.Canceled},
+			&pulumiapi.UnknownOutcomeError{WrappedError: canceled, Organization: "acme", Name: "ci-1", LookupErr: context.Canceled},
 			"Agent pool may have been created",
 			[]string{"was interrupted before", "Wait a minute. Apply again"},
 		},

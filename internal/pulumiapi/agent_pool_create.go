@@ -103,9 +103,11 @@ func (o *createOperation) resolve(ctx, grace context.Context, err error) error {
 	result, pool, lookupErr := o.reconcile(ctx, grace, hasStatus(err, http.StatusConflict))
 	switch {
 	case result == createdByUs:
-		return &TokenLostError{Organization: o.organization, Pool: *pool, Err: o.ambiguousErr}
+		return &TokenLostError{WrappedError: WrappedError{o.ambiguousErr}, Organization: o.organization, Pool: *pool}
 	case result == notOurs:
-		return &AgentPoolExistsError{Organization: o.organization, Name: o.name, Existing: pool, Err: o.ambiguousErr}
+		return &AgentPoolExistsError{
+			WrappedError: WrappedError{o.ambiguousErr}, Organization: o.organization, Name: o.name, Existing: pool,
+		}
 	case result == notCreated && o.ambiguous && mayRetry && ctx.Err() == nil:
 		return nil
 	}
@@ -114,7 +116,7 @@ func (o *createOperation) resolve(ctx, grace context.Context, err error) error {
 		cause = errors.Join(cause, err) // An earlier attempt may still be in progress on the server.
 	}
 	return &UnknownOutcomeError{
-		Organization: o.organization, Name: o.name, Err: cause, Candidate: pool, LookupErr: lookupErr,
+		WrappedError: WrappedError{cause}, Organization: o.organization, Name: o.name, LookupErr: lookupErr, Candidate: pool,
 	}
 }
 

@@ -106,10 +106,8 @@ func (c *Client) RefreshAgentPools(ctx context.Context, organization string) (*A
 // request all of them.
 func (o *operation) checkPages() error {
 	var page struct {
-		AgentPools        json.RawMessage `json:"agentPools"`
-		ContinuationToken any             `json:"continuationToken"`
-		NextToken         any             `json:"nextToken"`
-		Next              any             `json:"next"`
+		AgentPools                         json.RawMessage
+		ContinuationToken, NextToken, Next any
 	}
 	_ = json.Unmarshal(o.last.body, &page) // The SDK has decoded it.
 	if page.AgentPools == nil {

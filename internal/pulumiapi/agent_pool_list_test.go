@@ -212,7 +212,7 @@ func TestReadAgentPool_listFails(t *testing.T) {
 	}
 	c := newClient(t, nil, func(config *Config) { config.BaseURL, _ = url.Parse("http://127.0.0.1:1") })
 	_, err := c.ReadAgentPool(t.Context(), "acme", poolID)
-	if got := expectError[*TransportError](t, err); got.Endpoint.Path != "/api/orgs/acme/agent-pools" {
+	if got := expectError[*TransportError](t, err); got.Endpoint != "GET /api/orgs/acme/agent-pools" {
 		t.Errorf("no connection: got %v, want the error of the list", err)
 	}
 }

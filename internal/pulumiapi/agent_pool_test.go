@@ -125,7 +125,7 @@ func TestDeleteAgentPool_failures(t *testing.T) {
 		"gone":                    {refuse(404), without, "", 1},
 		"404, but it exists":      {refuse(404), with, "404 Not Found", 1},
 		"404, further pages":      {refuse(404), withHeader("Link", `</x>; rel="next"`, without), "has further pages", 1},
-		"no organization":         {refuse(404), refuse(404), `organization "acme" was not found`, 1},
+		"no organization":         {refuse(404), refuse(404), "agent-pools: 404 Not Found", 1},
 		"404, list refused":       {refuse(404), refuse(403), "403 Forbidden", 1},
 		"404 from proxy":          {respondHTML(404), without, "404 Not Found", 1},
 		"in use":                  {refuse(400), without, "400 Bad Request", 1},

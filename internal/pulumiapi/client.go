@@ -54,12 +54,11 @@ type Config struct {
 
 // Client is a client for one Pulumi Cloud and one identity. It is safe for concurrent use.
 type Client struct {
-	config    Config
-	http      *http.Client
-	transport *http.Transport
-	exchange  *exchangeTokenSource // nil with a static access token
-	redactor  *redactor
-	throttle  throttle
+	config   Config
+	http     *http.Client
+	exchange *exchangeTokenSource // nil with a static access token
+	redactor *redactor
+	throttle throttle
 
 	created             sync.Map                   // IDs of the agent pools that this client created, in lowercase
 	lists               *readCache[*AgentPoolList] // by organization
@@ -86,13 +85,12 @@ func New(config Config) *Client {
 	}
 	c := &Client{
 		config:              config,
-		transport:           newTransport(config.RootCAs, config.RequestTimeout),
 		redactor:            newRedactor(append(slices.Clone(config.Secrets), config.AccessToken)...),
 		lists:               newReadCache[*AgentPoolList](config.Now),
 		editions:            newReadCache[bool](config.Now),
 		defaultOrganization: newReadCache[string](config.Now),
 	}
-	c.http = &http.Client{Transport: c.transport, CheckRedirect: checkRedirect}
+	c.http = &http.Client{Transport: newTransport(config.RootCAs, config.RequestTimeout), CheckRedirect: checkRedirect}
 	c.throttle = throttle{client: c, turn: make(chan struct{}, 1)}
 	if config.Exchange != nil {
 		c.exchange = &exchangeTokenSource{client: c, exchange: *config.Exchange, exchanges: newReadCache[string](config.Now)}

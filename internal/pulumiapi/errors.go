@@ -16,15 +16,10 @@ const (
 	maxErrorDetails = 10
 )
 
-// Endpoint is the method and path of a request.
-type Endpoint struct{ Method, Path string }
-
-func (e Endpoint) String() string { return e.Method + " " + e.Path }
-
 // APIError reports a response whose status is not a success, from Pulumi Cloud or from a proxy in front of it. All its
 // texts are safe to print.
 type APIError struct {
-	Endpoint   Endpoint
+	Endpoint   string // method and path
 	StatusCode int
 	// IsAPIResponse reports whether the body has the JSON form of errors from Pulumi Cloud. Otherwise a proxy
 	// responded, or the URL is wrong, and the status does not concern any agent pool.
@@ -72,7 +67,7 @@ func requestSuffix(id string) string {
 // TransportError reports a request without a complete response: no connection, a timeout, a dropped connection. It
 // wraps the cause, such as [context.Canceled].
 type TransportError struct {
-	Endpoint Endpoint
+	Endpoint string        // method and path
 	Attempts int           // of the operation
 	Timeout  time.Duration // request timeout if the last attempt exceeded it, else 0
 	Sent     bool          // whether the server may have received an attempt
@@ -86,17 +81,20 @@ func (e *TransportError) Error() string {
 	return fmt.Sprintf("%s: %s", e.Endpoint, e.Err)
 }
 
+func (e *TransportError) Unwrap() error { return e.Err }
+
 // sanitizedError has a text that is safe to print: net/http quotes what it cannot parse.
 type sanitizedError struct {
+	WrappedError
+
 	text string
-	err  error
 }
 
 func (e *sanitizedError) Error() string { return e.text }
 
 // ResponseError reports a response with a success status that is not the one that the API describes.
 type ResponseError struct {
-	Endpoint    Endpoint
+	Endpoint    string // method and path
 	StatusCode  int
 	Field       string // JSON path of the invalid field, empty for the whole response
 	Reason      string // completes the sentence "the response …" or "the response field …"
@@ -117,107 +115,78 @@ type ArgumentError struct{ Argument, Reason string }
 
 func (e *ArgumentError) Error() string { return e.Argument + " " + e.Reason }
 
+// WrappedError is embedded in errors that explain a different one. Its text is safe to print.
+type WrappedError struct{ Err error }
+
+func (e WrappedError) Error() string { return e.Err.Error() }
+
+func (e WrappedError) Unwrap() error { return e.Err }
+
 // AgentPoolNotFoundError reports that, according to a 404 from Pulumi Cloud and to the list, an agent pool does not exist.
 type AgentPoolNotFoundError struct {
-	Organization, ID string
-	Err              error
-}
+	WrappedError
 
-func (e *AgentPoolNotFoundError) Error() string {
-	return fmt.Sprintf("organization %q has no agent pool %q", e.Organization, e.ID)
+	Organization, ID string
 }
 
 // OrganizationNotFoundError reports an organization that does not exist or that the access token cannot see.
 type OrganizationNotFoundError struct {
-	Organization string
-	Err          error
-}
+	WrappedError
 
-func (e *OrganizationNotFoundError) Error() string {
-	return fmt.Sprintf("organization %q was not found: %s", e.Organization, e.Err)
+	Organization string
 }
 
 // StackNotFoundError reports that Pulumi Cloud itself says that a stack, or its deployment settings, do not exist.
 type StackNotFoundError struct {
-	Stack Stack
-	Err   error
-}
+	WrappedError
 
-func (e *StackNotFoundError) Error() string {
-	return fmt.Sprintf("stack %q or its deployment settings were not found: %s", e.Stack, e.Err)
+	Stack Stack
 }
 
 // FeatureNotAvailableError reports an organization whose edition of Pulumi Cloud does not include agent pools.
 type FeatureNotAvailableError struct {
-	Organization string
-	Err          error
-}
+	WrappedError
 
-func (e *FeatureNotAvailableError) Error() string {
-	return fmt.Sprintf("the edition of organization %q has no agent pools: %s", e.Organization, e.Err)
+	Organization string
 }
 
 // AgentPoolExistsError reports that an agent pool of the organization already has the name.
 type AgentPoolExistsError struct {
+	WrappedError
+
 	Organization, Name string
 	ID                 string     // of the agent pool to rename, empty for a create
 	Existing           *AgentPool // nil if it could not be determined
 	Reserved           bool       // whether no agent pool has the name, although Pulumi Cloud refuses it as taken
-	Err                error
-}
-
-func (e *AgentPoolExistsError) Error() string {
-	if e.Reserved {
-		return fmt.Sprintf("organization %q does not allow the agent pool name %q yet: %s", e.Organization, e.Name, e.Err)
-	}
-	return fmt.Sprintf("organization %q already has an agent pool named %q: %s", e.Organization, e.Name, e.Err)
 }
 
 // TokenLostError reports an agent pool that was created although the response, and with it the token, was lost.
 type TokenLostError struct {
+	WrappedError
+
 	Organization string
 	Pool         AgentPool
-	Err          error // reason that the response was lost
-}
-
-func (e *TokenLostError) Error() string {
-	return fmt.Sprintf("agent pool %q (%s) was created in organization %q, but its token was lost: %s",
-		e.Pool.Name, e.Pool.ID, e.Organization, e.Err)
 }
 
 // AmbiguousError reports an assignment of an agent pool that failed, but may have taken effect.
-type AmbiguousError struct{ Err error }
-
-func (e *AmbiguousError) Error() string { return e.Err.Error() }
+type AmbiguousError struct{ WrappedError }
 
 // UnknownOutcomeError reports a create that may or may not have taken effect.
 type UnknownOutcomeError struct {
+	WrappedError
+
 	Organization, Name string
-	Err                error      // reason that the response was lost
 	LookupErr          error      // reason that the list could not be read, nil if it was read
 	Candidate          *AgentPool // agent pool with the name that may be the one, nil if the list has none
 }
 
-func (e *UnknownOutcomeError) Error() string {
-	return fmt.Sprintf("agent pool %q may have been created in organization %q or not: %s", e.Name, e.Organization, e.Err)
-}
+func (e *UnknownOutcomeError) Unwrap() []error { return []error{e.Err, e.LookupErr} }
 
 // AuthenticationError reports that no access token could be obtained, so that the request was not sent. It does not
 // unwrap: the response to the token exchange does not concern the operation.
 type AuthenticationError struct{ Err error }
 
 func (e *AuthenticationError) Error() string { return e.Err.Error() }
-
-func (e *TransportError) Unwrap() error            { return e.Err }
-func (e *sanitizedError) Unwrap() error            { return e.err }
-func (e *AgentPoolNotFoundError) Unwrap() error    { return e.Err }
-func (e *OrganizationNotFoundError) Unwrap() error { return e.Err }
-func (e *StackNotFoundError) Unwrap() error        { return e.Err }
-func (e *FeatureNotAvailableError) Unwrap() error  { return e.Err }
-func (e *AgentPoolExistsError) Unwrap() error      { return e.Err }
-func (e *TokenLostError) Unwrap() error            { return e.Err }
-func (e *AmbiguousError) Unwrap() error            { return e.Err }
-func (e *UnknownOutcomeError) Unwrap() []error     { return []error{e.Err, e.LookupErr} }
 
 // isResponseError reports whether err is a success with an unexpected body, such as the page of a proxy.
 func isResponseError(err error) bool {
@@ -252,16 +221,16 @@ func (o *operation) explain(ctx context.Context, err error) error {
 	case hasStatus(err, http.StatusNotFound) && (o.id != "" || o.stack != nil):
 		return o.explainNotFound(ctx, err)
 	case hasStatus(err, http.StatusNotFound) && o.organization != "":
-		return &OrganizationNotFoundError{Organization: o.organization, Err: err}
+		return &OrganizationNotFoundError{WrappedError{err}, o.organization}
 	case hasStatus(err, http.StatusBadRequest) && o.assignedID != "":
 		_, getErr := o.client.GetAgentPool(ctx, o.organization, o.assignedID)
 		if _, ok := errors.AsType[*AgentPoolNotFoundError](getErr); ok {
-			return &AgentPoolNotFoundError{Organization: o.organization, ID: o.assignedID, Err: err}
+			return &AgentPoolNotFoundError{WrappedError{err}, o.organization, o.assignedID}
 		}
 	case hasStatus(err, http.StatusPaymentRequired, http.StatusForbidden) && o.organization != "":
 		available, metadataErr := o.client.hasAgentPools(ctx, o.organization)
 		if metadataErr == nil && !available {
-			return &FeatureNotAvailableError{Organization: o.organization, Err: err}
+			return &FeatureNotAvailableError{WrappedError{err}, o.organization}
 		}
 	}
 	return err
@@ -278,11 +247,11 @@ func (o *operation) explainNotFound(ctx context.Context, err error) error {
 	case listErr != nil:
 		return listErr
 	case o.stack != nil:
-		return &StackNotFoundError{Stack: *o.stack, Err: err}
+		return &StackNotFoundError{WrappedError{err}, *o.stack}
 	case list.has(o.id):
 		return err
 	}
-	return &AgentPoolNotFoundError{Organization: o.organization, ID: o.id, Err: err}
+	return &AgentPoolNotFoundError{WrappedError{err}, o.organization, o.id}
 }
 
 // waitError returns the error for a wait that was canceled. It wraps the error of the attempt before the wait, if any.
@@ -296,7 +265,7 @@ func (o *operation) waitError(err error) error {
 func (o *operation) transportError(err error) *TransportError {
 	result := &TransportError{
 		Endpoint: o.endpoint, Attempts: o.attempts, Sent: o.ambiguous,
-		Err: &sanitizedError{text: o.sanitize(err.Error()), err: err},
+		Err: &sanitizedError{WrappedError{err}, o.sanitize(err.Error())},
 	}
 	if errors.Is(err, errRequestTimeout) {
 		result.Timeout = o.client.config.RequestTimeout

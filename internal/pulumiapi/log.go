@@ -30,8 +30,8 @@ func (o *operation) log(req *http.Request, a *attempt, result verdict) {
 		return
 	}
 	fields := []any{
-		"method", o.endpoint.Method, "path", o.endpoint.Path, "query", o.sanitize(req.URL.RawQuery), "attempt", o.attempts,
-		"duration_ms", a.received.Sub(a.started).Milliseconds(), "result", string(result),
+		"method", req.Method, "path", o.sanitize(req.URL.EscapedPath()), "query", o.sanitize(req.URL.RawQuery),
+		"attempt", o.attempts, "duration_ms", a.received.Sub(a.started).Milliseconds(), "result", string(result),
 	}
 	if a.err != nil {
 		fields = append(fields, "error", o.sanitize(a.err.Error()))

@@ -31,7 +31,7 @@ type operation struct {
 	gracePeriod     time.Duration               // that an attempt has to finish after the context is canceled
 	precondition    func(context.Context) error // errNotNeeded if there is nothing to do, checked before each attempt
 
-	endpoint     Endpoint
+	endpoint     string // method and path, for errors and logs
 	attempts     int
 	retriesUsed  int       // attempts after the first, without those for a renewed token and after a 429
 	refusedToken string    // access token that a 401 refused, after which the operation uses a new one, once
@@ -81,7 +81,7 @@ func (o *operation) wrapAmbiguous(err error) error {
 	if err == nil || !o.ambiguous {
 		return err
 	}
-	return &AmbiguousError{Err: err}
+	return &AmbiguousError{WrappedError{err}}
 }
 
 // decode is result for a response in which the SDK requires more than is needed. It decodes the response into body.
@@ -166,7 +166,7 @@ func (o *operation) prepare(req *http.Request) error {
 	escaped := strings.TrimSuffix(base.EscapedPath(), "/") + req.URL.EscapedPath()
 	req.URL.Path = strings.TrimSuffix(base.Path, "/") + req.URL.Path
 	req.URL.RawPath = escaped
-	o.endpoint = Endpoint{Method: req.Method, Path: o.sanitize(escaped)}
+	o.endpoint = req.Method + " " + o.sanitize(escaped)
 	req.Header.Set("X-Pulumi-Source", "provider")
 	req.Header.Set("User-Agent", o.client.config.UserAgent)
 	return nil

@@ -305,12 +305,12 @@ func TestAPIError(t *testing.T) {
 			}
 			_, err := newClient(t, newServer(t, handlers{"get": failure})).GetAgentPool(t.Context(), "acme", poolID)
 			got := expectError[*APIError](t, err)
-			test.want.Endpoint = Endpoint{Method: http.MethodGet, Path: "/api/orgs/acme/agent-pools/" + poolID}
+			test.want.Endpoint = "GET /api/orgs/acme/agent-pools/" + poolID
 			test.want.StatusCode, test.want.RequestID, test.want.Attempts = http.StatusForbidden, "r-1", 1
 			if diff := cmp.Diff(test.want, *got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			want := test.want.Endpoint.String() + ": 403 Forbidden" + test.text + " (request ID r-1)"
+			want := test.want.Endpoint + ": 403 Forbidden" + test.text + " (request ID r-1)"
 			if got.Error() != want {
 				t.Errorf("got %q, want %q", got, want)
 			}

@@ -282,7 +282,7 @@ func newClient(tb testing.TB, s *server, change ...func(*Config)) *Client {
 		change(&config)
 	}
 	client := New(config)
-	tb.Cleanup(client.transport.CloseIdleConnections)
+	tb.Cleanup(client.http.CloseIdleConnections)
 	return client
 }
 

@@ -74,7 +74,7 @@ type accessToken struct {
 func (c *Client) exchangeToken(ctx context.Context, x TokenExchange) (accessToken, error) {
 	idToken, err := x.IDToken(ctx, x.Audience())
 	if err != nil {
-		return accessToken{}, &sanitizedError{text: c.redactor.sanitize(err.Error()), err: err}
+		return accessToken{}, &sanitizedError{WrappedError{err}, c.redactor.sanitize(err.Error())}
 	}
 	c.redactor.add(idToken)
 	// An exchange creates nothing but the token, so that it may be repeated.

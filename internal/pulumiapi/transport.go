@@ -114,7 +114,7 @@ func (c *Client) send(req *http.Request) *attempt {
 	a.retryAfter = retryAfter(a.header, a.received)
 	if err != nil && context.Cause(ctx) == errRequestTimeout { //nolint:errorlint // It is not wrapped.
 		a.err = errRequestTimeout
-		c.transport.CloseIdleConnections() // They may have died silently too, and the retry must use a new one.
+		c.http.CloseIdleConnections() // They may have died silently too, and the retry must use a new one.
 	}
 	return a
 }

@@ -265,7 +265,9 @@ func TestTransport_proxyAuthentication(t *testing.T) {
 	proxy := newServer(t, respond(http.StatusProxyAuthRequired, ""))
 	c := newClient(t, nil, func(config *Config) { config.BaseURL, _ = url.Parse("https://pulumi.example.com") })
 	address, _ := url.Parse(proxy.URL)
-	c.transport.Proxy = http.ProxyURL(address)
+	transport := newTransport(nil, time.Minute)
+	transport.Proxy = http.ProxyURL(address)
+	c.http.Transport = transport
 	_, err := c.GetAgentPool(t.Context(), "acme", poolID)
 	if !errors.Is(err, ErrProxyAuthentication) {
 		t.Errorf("got %v", err)
