@@ -7,11 +7,12 @@ import (
 )
 
 // The rate in requests per second after the first 429, and its growth with each request that waits. At first it doubles
-// in about two seconds, later it grows by 2 percent in 10 seconds.
+// in about two seconds, later it grows by 2 percent in 10 seconds. Each further 429 multiplies it by decrease.
 const (
 	initialRate   = 10
 	initialGrowth = 0.3
 	minGrowth     = 0.002
+	decrease      = 0.92
 )
 
 // throttle holds back all requests of a client after a 429. Without it, all requests that were refused together would
@@ -28,7 +29,6 @@ type throttle struct {
 	growth   float64 // of the rate, for each request that waited
 	next     time.Time
 	opened   time.Time // when the wait after the last 429 ended or will end
-	accepted int       // responses other than 429 since then
 	refusals int       // consecutive waits after which no request was accepted
 }
 
@@ -74,7 +74,7 @@ func (t *throttle) accept(sent time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !sent.Before(t.opened) {
-		t.accepted++
+		t.refusals = 0
 	}
 }
 
@@ -86,21 +86,14 @@ func (t *throttle) refuse(sent time.Time, retryAfter time.Duration) {
 	if sent.Before(t.opened) {
 		return // The requests that were sent together count once.
 	}
-	now := t.client.config.Now()
 	switch {
 	case t.rate == 0:
 		t.rate, t.growth = initialRate, initialGrowth
-	case t.accepted > 0:
-		// Under a limit without bursts, slightly less than the average rate is what it allows.
-		average := float64(t.accepted) / now.Sub(t.opened).Seconds()
-		t.rate = max(0.7*t.rate, min(t.rate, 0.95*average))
+	case t.refusals == 0:
+		t.rate *= decrease
 		t.growth = max(t.growth/10, minGrowth)
 	}
-	if t.accepted > 0 {
-		t.refusals = 0
-	}
-	t.opened = now.Add(max(retryAfter, t.client.backoff(t.refusals)))
+	t.opened = t.client.config.Now().Add(max(retryAfter, t.client.backoff(t.refusals)))
 	t.next = t.opened
 	t.refusals++
-	t.accepted = 0
 }

@@ -107,7 +107,7 @@ func TestThrottle_convergesToRateLimit(t *testing.T) {
 		"large token bucket":          {func() limiter { return tokenBucket(5 * rateLimit) }, "1", 1.15},
 		"token bucket, no header":     {func() limiter { return tokenBucket(rateLimit) }, "", 1.15},
 		"fixed window":                {fixedWindow, "1", 1.15},
-		"token bucket without bursts": {func() limiter { return tokenBucket(1) }, "1", 1.3},
+		"token bucket without bursts": {func() limiter { return tokenBucket(1) }, "1", 1.2},
 	} {
 		for _, parallelism := range []int{10, 100} {
 			t.Run(fmt.Sprint(name, " ", parallelism), func(t *testing.T) {
