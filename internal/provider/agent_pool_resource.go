@@ -265,10 +265,9 @@ func (r *agentPoolResource) Create(ctx context.Context, req resource.CreateReque
 		plan.ID, plan.Token, plan.EncryptedToken = types.StringValue(lost.Pool.ID), types.StringNull(), types.StringNull()
 		resp.Diagnostics.Append(tokenLostDiagnostic(lost))
 	default:
-		resp.Diagnostics.Append(r.data.errorDiagnostic(errorContext{
-			action:       fmt.Sprintf("create agent pool %q in organization %q", name, organization),
-			organization: organization, permission: "agent_pool:create", newName: newName,
-		}, err))
+		op := contextIn(organization, "agent_pool:create", fmt.Sprintf("create agent pool %q", name))
+		op.newName = newName
+		resp.Diagnostics.Append(r.data.errorDiagnostic(op, err))
 		return
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
@@ -356,10 +355,8 @@ func (r *agentPoolResource) update(ctx context.Context, state, plan agentPoolMod
 	organization, name, description := state.Organization.ValueString(), plan.Name.ValueString(), plan.Description.ValueString()
 	stored, err := r.data.client.UpdateAgentPool(ctx, organization, state.ID.ValueString(), name, description)
 	if err != nil {
-		return diag.Diagnostics{r.data.errorDiagnostic(errorContext{
-			action:       fmt.Sprintf("update %s in organization %q", state.String(), organization),
-			organization: organization, permission: "agent_pool:update",
-		}, err)}
+		op := contextIn(organization, "agent_pool:update", "update "+state.String())
+		return diag.Diagnostics{r.data.errorDiagnostic(op, err)}
 	}
 	if stored.Name != name || stored.Description != description {
 		diags.AddWarning("Pulumi Cloud stored different values",
@@ -384,10 +381,8 @@ func (r *agentPoolResource) Delete(ctx context.Context, req resource.DeleteReque
 		return
 	}
 	if err := r.data.client.DeleteAgentPool(ctx, organization, state.ID.ValueString(), force); err != nil {
-		resp.Diagnostics.Append(r.data.deleteDiagnostic(errorContext{
-			action:       fmt.Sprintf("delete %s in organization %q", state.String(), organization),
-			organization: organization, permission: "agent_pool:delete",
-		}, force, err))
+		op := contextIn(organization, "agent_pool:delete", "delete "+state.String())
+		resp.Diagnostics.Append(r.data.deleteDiagnostic(op, force, err))
 	}
 }
 

@@ -43,10 +43,8 @@ func (r *agentPoolResource) drain(ctx context.Context, state agentPoolModel) dia
 	})
 	switch {
 	case err != nil:
-		return diag.Diagnostics{r.data.errorDiagnostic(errorContext{
-			action:       fmt.Sprintf("read the deployments of organization %q before deleting %s", organization, state.String()),
-			organization: organization, permission: "deployments:read",
-		}, err)}
+		op := contextIn(organization, "deployments:read", "read the deployments before deleting "+state.String())
+		return diag.Diagnostics{r.data.errorDiagnostic(op, err)}
 	case len(active) > 0:
 		return diag.Diagnostics{busyDiagnostic(&state, timeout, active)}
 	}

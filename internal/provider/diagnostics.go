@@ -36,12 +36,15 @@ type errorContext struct {
 	note string
 }
 
-// readContext returns the context of an operation that requires permission to read agent pools.
+// contextIn returns the context of an operation in an organization.
+func contextIn(organization, permission, action string) errorContext {
+	action = fmt.Sprintf("%s in organization %q", action, organization)
+	return errorContext{action: action, organization: organization, permission: permission}
+}
+
+// readContext is contextIn for an operation that reads agent pools.
 func readContext(organization, action string) errorContext {
-	return errorContext{
-		action:       fmt.Sprintf("%s in organization %q", action, organization),
-		organization: organization, permission: "agent_pool:read",
-	}
+	return contextIn(organization, "agent_pool:read", action)
 }
 
 // errorDiagnostic turns an error of the client into a diagnostic: what happened, to which object, and what to do.
@@ -110,14 +113,11 @@ func (d *providerData) describe(op errorContext, err error) (summary, advice str
 		return existsAdvice(op, exists)
 	case errors.As(err, &unknown):
 		reason := ""
-		switch {
-		case errors.Is(err, context.Canceled):
-		case unknown.LookupErr != nil && !isTransient(unknown.LookupErr):
+		if isPermanent(unknown.LookupErr) {
 			_, reason = d.describe(readContext(unknown.Organization, ""), unknown.LookupErr)
-		case unknown.LookupErr == nil && isRejection(unknown.Err):
+		} else if unknown.LookupErr == nil && isPermanent(unknown.Err) {
 			_, reason = d.describe(op, unknown.Err)
 		}
-		reason = strings.Replace(reason, " Run the command again.", "", 1) // The next step follows.
 		return "Agent pool may have been created", unknownOutcomeAdvice(op, unknown, reason)
 	case errors.As(err, &authentication):
 		return d.describe(errorContext{}, authentication.Err)
@@ -147,7 +147,7 @@ func (d *providerData) describe(op errorContext, err error) (summary, advice str
 			"proxy settings.", d.urlSource())
 	case errors.As(err, &response):
 		return "Unexpected response from Pulumi Cloud", fmt.Sprintf("Pulumi Cloud at %s returned a success status with an unexpected "+
-			"body. Run the command again. If the error persists, upgrade the provider.", d.urlSource())
+			"body. If running the command again does not help, upgrade the provider.", d.urlSource())
 	case errors.As(err, &api):
 		return d.describeStatus(op, api)
 	case errors.As(err, &transport):
@@ -156,19 +156,19 @@ func (d *providerData) describe(op errorContext, err error) (summary, advice str
 	return "Pulumi Cloud request failed", "Run the command again."
 }
 
-// isTransient reports whether err is a response that a retry may change.
-func isTransient(err error) bool {
-	var api *pulumiapi.APIError
-	return errors.As(err, &api) &&
-		(api.StatusCode >= http.StatusInternalServerError || api.StatusCode == http.StatusTooManyRequests ||
-			api.StatusCode == http.StatusRequestTimeout)
-}
-
-// isRejection reports whether err is a response that a retry does not change, such as that of a proxy.
-func isRejection(err error) bool {
-	var api *pulumiapi.APIError
-	var response *pulumiapi.ResponseError
-	return errors.As(err, &response) || errors.As(err, &api) && !isTransient(err)
+// isPermanent reports whether err is a response, such as that of a proxy, or a failed authentication that the same
+// request would meet again.
+func isPermanent(err error) bool {
+	var (
+		api            *pulumiapi.APIError
+		response       *pulumiapi.ResponseError
+		authentication *pulumiapi.AuthenticationError
+	)
+	if errors.As(err, &api) {
+		return api.StatusCode < http.StatusInternalServerError && api.StatusCode != http.StatusTooManyRequests &&
+			api.StatusCode != http.StatusRequestTimeout
+	}
+	return errors.As(err, &response) || errors.As(err, &authentication)
 }
 
 // effectOf returns a sentence about a write whose outcome is not known, with a space before it.
