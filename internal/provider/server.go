@@ -98,32 +98,38 @@ func (s *server) ApplyResourceChange(
 	return withCallContext(ctx, req, s.ProviderServerWithListResource.ApplyResourceChange)
 }
 
-// withCallContext passes call a context that forgets the values of ctx when call returns.
+// withCallContext passes call a context that is detached from ctx when call returns.
 func withCallContext[Request, Response any](
 	ctx context.Context, req Request, call func(context.Context, Request) (Response, error),
 ) (Response, error) {
-	withoutValues, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	defer context.AfterFunc(ctx, cancel)()
-	callCtx := &callContext{Context: withoutValues}
-	callCtx.values.Store(&ctx)
-	defer callCtx.values.Store(nil)
-	return call(callCtx, req)
+	ctx, cancel := context.WithCancel(ctx)
+	detachable := &detachableContext{}
+	detachable.parent.Store(&ctx)
+	defer func() {
+		cancel()
+		detachable.parent.Store(&canceledContext)
+	}()
+	return call(detachable, req)
 }
 
-// callContext is a context whose values can be dropped.
-type callContext struct {
-	context.Context //nolint:containedctx // It is a context.
+// canceledContext is the parent of a detachableContext after the call.
+var canceledContext = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
 
-	values atomic.Pointer[context.Context]
+// detachableContext delegates to a parent that can be replaced.
+type detachableContext struct {
+	parent atomic.Pointer[context.Context]
 }
 
-func (c *callContext) Value(key any) any {
-	if value := c.Context.Value(key); value != nil {
-		return value // It is for package context, which looks for its own type.
-	}
-	if values := c.values.Load(); values != nil {
-		return (*values).Value(key)
-	}
-	return nil
-}
+func (c *detachableContext) context() context.Context { return *c.parent.Load() }
+
+func (c *detachableContext) Deadline() (time.Time, bool) { return c.context().Deadline() }
+
+func (c *detachableContext) Done() <-chan struct{} { return c.context().Done() }
+
+func (c *detachableContext) Err() error { return c.context().Err() }
+
+func (c *detachableContext) Value(key any) any { return c.context().Value(key) }
