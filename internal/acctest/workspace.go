@@ -1,6 +1,7 @@
 package acctest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,15 +17,43 @@ import (
 	tfjson "github.com/hashicorp/terraform-json"
 )
 
-const (
-	// Module is the import path of this module and of the provider's command.
-	Module = "github.com/pulumicloud/terraform-provider-pulumicloud"
-	// Source is the provider's source address without a host, which each CLI looks up in its own registry.
-	Source = "pulumicloud/pulumicloud"
-)
+// Source is the provider's source address without a host, which each CLI looks up in its own registry.
+const Source = "pulumicloud/pulumicloud"
 
-// registries are the hosts in which Terraform and OpenTofu look up a source address without a host.
+// registries are the hosts in which Terraform and OpenTofu look up a source address without a host. The mirror contains
+// both for each CLI, which can read a state that the other CLI wrote.
 var registries = [...]string{"registry.terraform.io", "registry.opentofu.org"}
+
+// FindCLI returns the absolute path of a CLI. The name is a path or a name on PATH. If it is empty, TF_ACC_TERRAFORM_PATH
+// names the CLI, or else it is terraform or tofu on PATH.
+func FindCLI(name string) (string, error) {
+	names := []string{"terraform", "tofu"}
+	if name = cmp.Or(name, os.Getenv("TF_ACC_TERRAFORM_PATH")); name != "" {
+		names = []string{name}
+	}
+	var errs []error
+	for _, name := range names {
+		found, err := exec.LookPath(name)
+		if err == nil {
+			return filepath.Abs(found)
+		}
+		errs = append(errs, err)
+	}
+	return "", fmt.Errorf("neither Terraform nor OpenTofu was found: %w", errors.Join(errs...))
+}
+
+// RequireCLI returns the path of the CLI to test with. It skips the test unless TF_ACC is set and there is a CLI.
+func RequireCLI(tb testing.TB) string {
+	tb.Helper()
+	if os.Getenv("TF_ACC") == "" {
+		tb.Skip("TF_ACC is not set, which tests that run Terraform or OpenTofu require")
+	}
+	cli, err := FindCLI("")
+	if err != nil {
+		tb.Skip(err)
+	}
+	return cli
+}
 
 // Workspace is a folder in which a CLI runs. The environment of this process does not reach the CLI, apart from PATH.
 type Workspace struct {
@@ -66,8 +95,10 @@ func (w *Workspace) InstallProvider(version, file string) error {
 	}
 	name := filepath.Base(file)
 	if filepath.Ext(name) != ".zip" {
-		executable := "terraform-provider-" + path.Base(Source) + "_v" + version + executableSuffix()
-		name = filepath.Join(version, runtime.GOOS+"_"+runtime.GOARCH, executable)
+		name = filepath.Join(version, runtime.GOOS+"_"+runtime.GOARCH, "terraform-provider-"+path.Base(Source)+"_v"+version)
+		if runtime.GOOS == "windows" {
+			name += ".exe"
+		}
 	}
 	for _, host := range registries {
 		target := filepath.Join(w.path("mirror"), host, filepath.FromSlash(Source), name)
@@ -132,8 +163,8 @@ func (w *Workspace) State(ctx context.Context) (*tfjson.StateValues, error) {
 
 // Build builds a package of this module, such as "." for the provider, into a folder, and returns the executable.
 func Build(ctx context.Context, dir, pkg string, flags ...string) (string, error) {
-	pkg = path.Join(Module, pkg)
-	executable := filepath.Join(dir, path.Base(pkg)+executableSuffix())
+	pkg = path.Join("github.com/pulumicloud/terraform-provider-pulumicloud", pkg)
+	executable := filepath.Join(dir, path.Base(pkg))
 	command := exec.CommandContext(ctx, "go", append(append([]string{"build", "-o", executable}, flags...), pkg)...)
 	command.Env = append(os.Environ(), "GOTMPDIR="+dir) // An interrupted build leaves files.
 	ownProcessGroup(command)
@@ -141,13 +172,6 @@ func Build(ctx context.Context, dir, pkg string, flags ...string) (string, error
 		return "", fmt.Errorf("go build %s: %w\n%s", pkg, err, output)
 	}
 	return executable, nil
-}
-
-func executableSuffix() string {
-	if runtime.GOOS == "windows" {
-		return ".exe"
-	}
-	return ""
 }
 
 // NewTestWorkspace returns a workspace for the CLI to test with. It skips the test as [RequireCLI] does.
