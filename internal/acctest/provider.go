@@ -7,6 +7,7 @@ package acctest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
@@ -63,14 +64,14 @@ func (p *Provider) Configure(ctx context.Context, config Values) Diagnostics {
 func (p *Provider) ReadDataSource(ctx context.Context, typeName string, config Values) (map[string]any, Diagnostics) {
 	schema := p.Schemas.DataSourceSchemas[typeName]
 	encoded := config.encode(schema)
-	valid := must(p.Server.ValidateDataResourceConfig(ctx, &tfprotov6.ValidateDataResourceConfigRequest{
+	diagnostics := Diagnostics(must(p.Server.ValidateDataResourceConfig(ctx, &tfprotov6.ValidateDataResourceConfigRequest{
 		TypeName: typeName, Config: encoded,
-	}))
-	if diagnostics := Diagnostics(valid.Diagnostics); diagnostics.HasError() {
+	})).Diagnostics)
+	if diagnostics.HasError() {
 		return nil, diagnostics
 	}
 	resp := must(p.Server.ReadDataSource(ctx, &tfprotov6.ReadDataSourceRequest{TypeName: typeName, Config: encoded}))
-	diagnostics := Diagnostics(append(valid.Diagnostics, resp.Diagnostics...))
+	diagnostics = append(diagnostics, resp.Diagnostics...)
 	if diagnostics.HasError() {
 		return nil, diagnostics
 	}
@@ -82,12 +83,9 @@ type Diagnostics []*tfprotov6.Diagnostic
 
 // HasError reports whether there is an error among the diagnostics.
 func (d Diagnostics) HasError() bool {
-	for _, diagnostic := range d {
-		if diagnostic.Severity == tfprotov6.DiagnosticSeverityError {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(d, func(diagnostic *tfprotov6.Diagnostic) bool {
+		return diagnostic.Severity == tfprotov6.DiagnosticSeverityError
+	})
 }
 
 // String returns a line for each diagnostic.

@@ -30,8 +30,7 @@ func (v Values) encode(schema *tfprotov6.Schema) *tfprotov6.DynamicValue {
 }
 
 func encode(value tftypes.Value) *tfprotov6.DynamicValue {
-	encoded := must(tfprotov6.NewDynamicValue(value.Type(), value))
-	return &encoded
+	return new(must(tfprotov6.NewDynamicValue(value.Type(), value)))
 }
 
 func decode(typ tftypes.Type, encoded *tfprotov6.DynamicValue) tftypes.Value {
@@ -78,7 +77,8 @@ func plain(value tftypes.Value) any {
 
 func as[T any](value tftypes.Value) T {
 	var result T
-	return must(result, value.As(&result))
+	err := value.As(&result)
+	return must(result, err)
 }
 
 // proposedNewState merges a configuration into the prior state as Terraform does before it requests a plan: computed
