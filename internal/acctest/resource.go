@@ -87,14 +87,9 @@ const (
 
 // Change is the part of a plan that concerns one object.
 type Change struct {
-	Action          Action
-	Prior           Object
-	Config, Planned tftypes.Value
-	// RequiresReplace are the attributes that the provider cannot change in place.
-	RequiresReplace []*tftypes.AttributePath
-
-	private  []byte
-	identity *tfprotov6.ResourceIdentityData
+	Action         Action
+	Prior, Planned Object
+	Config         tftypes.Value
 }
 
 // Plan plans a resource block, or its removal if config is nil. As Terraform does, it plans a tainted object as if it
@@ -104,47 +99,44 @@ func (r *Resource) Plan(ctx context.Context, prior Object, config Values) (Chang
 	if !prior.Exists() {
 		prior = none
 	}
-	change := Change{Action: NoOp, Prior: prior, Config: none.Value, Planned: none.Value}
-	if config == nil {
-		if !prior.Exists() {
-			return change, nil
-		}
-		change.Action = Delete
-		diagnostics := r.plan(ctx, &change, prior)
-		return change, diagnostics
+	change := Change{Action: NoOp, Prior: prior, Planned: none, Config: none.Value}
+	if config == nil && !prior.Exists() {
+		return change, nil
 	}
-	change.Config = config.Object(r.schema.ValueType())
 	base := prior
-	if prior.Tainted {
-		base = none
+	if config != nil {
+		change.Config = config.Object(r.schema.ValueType())
+		if prior.Tainted {
+			base = none
+		}
 	}
-	diagnostics := r.plan(ctx, &change, base)
+	replace, diagnostics := r.plan(ctx, &change, base)
 	switch {
 	case diagnostics.HasError():
+	case config == nil:
+		change.Action = Delete
 	case !prior.Exists():
 		change.Action = Create
 	case prior.Tainted:
 		change.Action = Replace
-	case len(change.RequiresReplace) > 0:
-		reasons := change.RequiresReplace
-		diagnostics = append(diagnostics, r.plan(ctx, &change, none)...)
-		change.Action, change.RequiresReplace = Replace, reasons
-	case !change.Planned.Equal(prior.Value):
+	case replace:
+		_, more := r.plan(ctx, &change, none)
+		change.Action, diagnostics = Replace, append(diagnostics, more...)
+	case !change.Planned.Value.Equal(prior.Value):
 		change.Action = Update
 	}
 	return change, diagnostics
 }
 
-// plan requests a plan that starts from base.
-func (r *Resource) plan(ctx context.Context, change *Change, base Object) Diagnostics {
+// plan requests a plan that starts from base. It reports whether the provider cannot update base in place.
+func (r *Resource) plan(ctx context.Context, change *Change, base Object) (replace bool, diagnostics Diagnostics) {
 	resp := must(r.Server.PlanResourceChange(ctx, &tfprotov6.PlanResourceChangeRequest{
 		TypeName: r.Type, PriorState: encode(base.Value), Config: encode(change.Config),
 		ProposedNewState: encode(proposedNewState(r.schema, base.Value, change.Config)),
 		PriorPrivate:     base.Private, PriorIdentity: r.sent(base.Identity),
 	}))
-	change.Planned, change.RequiresReplace = decode(r.schema.ValueType(), resp.PlannedState), resp.RequiresReplace
-	change.private, change.identity = resp.PlannedPrivate, resp.PlannedIdentity
-	return resp.Diagnostics
+	change.Planned = r.object(resp.PlannedState, resp.PlannedPrivate, resp.PlannedIdentity)
+	return len(resp.RequiresReplace) > 0, resp.Diagnostics
 }
 
 // Inconsistent is the summary of the error after an apply whose result is not what was planned, which is a bug of the
@@ -165,8 +157,9 @@ func (r *Resource) ApplyChange(ctx context.Context, change Change) (Object, Diag
 		change.Action, change.Prior = Create, r.Absent()
 	}
 	resp := must(r.Server.ApplyResourceChange(ctx, &tfprotov6.ApplyResourceChangeRequest{
-		TypeName: r.Type, PriorState: encode(change.Prior.Value), PlannedState: encode(change.Planned),
-		Config: encode(change.Config), PlannedPrivate: change.private, PlannedIdentity: r.sent(change.identity),
+		TypeName: r.Type, PriorState: encode(change.Prior.Value), Config: encode(change.Config),
+		PlannedState: encode(change.Planned.Value), PlannedPrivate: change.Planned.Private,
+		PlannedIdentity: r.sent(change.Planned.Identity),
 	}))
 	result := r.object(resp.NewState, resp.Private, resp.NewIdentity)
 	diagnostics = append(diagnostics, resp.Diagnostics...)
@@ -174,7 +167,7 @@ func (r *Resource) ApplyChange(ctx context.Context, change Change) (Object, Diag
 	if failed && !result.Exists() {
 		return change.Prior, diagnostics
 	}
-	if !failed && !consistent(change.Planned, result.Value) {
+	if !failed && !consistent(change.Planned.Value, result.Value) {
 		diagnostics = append(diagnostics, &tfprotov6.Diagnostic{
 			Severity: tfprotov6.DiagnosticSeverityError, Summary: Inconsistent, Detail: r.Type,
 		})

@@ -40,7 +40,7 @@ func TestAgentPool_tokenSurvivesRefreshAndUpdate(t *testing.T) {
 	expectSame(pool)
 	change, diagnostics := pools.Plan(t.Context(), pool, acctest.Values{"name": "renamed"})
 	expectNone(t, diagnostics)
-	expectSame(acctest.Object{Value: change.Planned})
+	expectSame(change.Planned)
 	pool = pools.MustApply(t, pool, acctest.Values{"name": "renamed"})
 	expectSame(pool)
 	pool = pools.MustApply(t, pool, acctest.Values{"name": "renamed", "force_destroy": true})
@@ -435,7 +435,7 @@ func TestAgentPool_storeToken(t *testing.T) {
 	discarding := acctest.Values{"name": "runners", "store_token": false}
 	change, diagnostics := pools.Plan(t.Context(), pools.Absent(), discarding)
 	expectNone(t, diagnostics)
-	planned := acctest.Attributes(change.Planned)
+	planned := acctest.Attributes(change.Planned.Value)
 	if planned["token"] != nil || planned["encrypted_token"] != nil {
 		t.Errorf("planned token %v and encrypted_token %v, want null", planned["token"], planned["encrypted_token"])
 	}

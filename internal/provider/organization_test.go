@@ -46,7 +46,7 @@ func TestOrganization_configuration(t *testing.T) {
 			pools := cloud.provider(t, acctest.Values{"organization": test.provider}).Resource(poolType)
 			change, diagnostics := pools.Plan(t.Context(), pool, acctest.Values{"name": "runners", "organization": test.resource})
 			expectNone(t, diagnostics)
-			if got := acctest.Attributes(change.Planned)["organization"]; change.Action != test.action || got != test.want {
+			if got := acctest.Attributes(change.Planned.Value)["organization"]; change.Action != test.action || got != test.want {
 				t.Errorf("the plan is %s with organization %v, want %s with %v", change.Action, got, test.action, test.want)
 			}
 		})
@@ -84,7 +84,7 @@ func TestOrganization_defaults(t *testing.T) {
 				pools := cloud.provider(t, nil).Resource(poolType)
 				change, diagnostics := pools.Plan(t.Context(), pools.Absent(), acctest.Values{"name": "runners"})
 				expectNone(t, diagnostics)
-				if got := acctest.Attributes(change.Planned)["organization"]; got != want {
+				if got := acctest.Attributes(change.Planned.Value)["organization"]; got != want {
 					t.Errorf("the planned organization is %v, want %s", got, want)
 				}
 				pool, diagnostics := pools.ApplyChange(t.Context(), change)
@@ -133,7 +133,7 @@ func TestOrganization_unknown(t *testing.T) {
 	pools := cloud.provider(t, acctest.Values{"organization": tftypes.UnknownValue}).Resource(poolType)
 	change, diagnostics := pools.Plan(t.Context(), pools.Absent(), acctest.Values{"name": "runners"})
 	expectNone(t, diagnostics)
-	if got := acctest.Attributes(change.Planned)["organization"]; got != tftypes.UnknownValue {
+	if got := acctest.Attributes(change.Planned.Value)["organization"]; got != tftypes.UnknownValue {
 		t.Errorf("the planned organization is %v", got)
 	}
 	_, diagnostics = pools.Import(t.Context(), missingID)

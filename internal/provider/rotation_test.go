@@ -45,7 +45,7 @@ func TestRotateTriggers(t *testing.T) {
 			if change.Action != test.want {
 				t.Fatalf("the plan is %s, want %s", change.Action, test.want)
 			}
-			if test.want == acctest.Replace && acctest.Attributes(change.Planned)["token"] != tftypes.UnknownValue {
+			if test.want == acctest.Replace && acctest.Attributes(change.Planned.Value)["token"] != tftypes.UnknownValue {
 				t.Error("the plan does not have a new token")
 			}
 		})
@@ -68,7 +68,7 @@ func TestNamePrefix(t *testing.T) {
 	}
 	change, diagnostics := pools.Plan(t.Context(), pool, acctest.Values{"name_prefix": "builders-"})
 	expectNone(t, diagnostics)
-	if got := acctest.Attributes(change.Planned)["name"]; change.Action != acctest.Update || got != tftypes.UnknownValue {
+	if got := acctest.Attributes(change.Planned.Value)["name"]; change.Action != acctest.Update || got != tftypes.UnknownValue {
 		t.Errorf("the plan is %s with the name %v", change.Action, got)
 	}
 	pool, diagnostics = pools.ApplyChange(t.Context(), change)

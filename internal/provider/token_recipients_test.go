@@ -35,7 +35,7 @@ func TestTokenRecipients(t *testing.T) {
 
 	change, diagnostics := pools.Plan(t.Context(), pools.Absent(), encrypted(ageKey.Recipient().String(), sshRecipient))
 	expectNone(t, diagnostics)
-	planned := acctest.Attributes(change.Planned)
+	planned := acctest.Attributes(change.Planned.Value)
 	if planned["token"] != nil || planned["encrypted_token"] != tftypes.UnknownValue {
 		t.Errorf("planned token %v and encrypted_token %v", planned["token"], planned["encrypted_token"])
 	}
@@ -87,7 +87,7 @@ func TestTokenRecipients_equal(t *testing.T) {
 			if change.Action != test.want {
 				t.Errorf("the plan is %s, want %s: %s", change.Action, test.want, diagnostics)
 			}
-			if change.Action == acctest.Update && acctest.Attributes(change.Planned)["encrypted_token"] != pool.Text("encrypted_token") {
+			if change.Action == acctest.Update && change.Planned.Text("encrypted_token") != pool.Text("encrypted_token") {
 				t.Error("the update changes the token")
 			}
 		})
@@ -141,7 +141,7 @@ func TestTokenRecipients_invalidAfterPlan(t *testing.T) {
 	unknown := acctest.Values{"name": "runners", "token_recipients": tftypes.UnknownValue}
 	change, diagnostics := pools.Plan(t.Context(), pools.Absent(), unknown)
 	expectNone(t, diagnostics)
-	planned := acctest.Attributes(change.Planned)
+	planned := acctest.Attributes(change.Planned.Value)
 	if planned["token"] != tftypes.UnknownValue || planned["encrypted_token"] != tftypes.UnknownValue {
 		t.Errorf("planned token %v and encrypted_token %v", planned["token"], planned["encrypted_token"])
 	}
