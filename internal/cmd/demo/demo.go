@@ -31,16 +31,9 @@ type demo struct {
 	*acctest.Workspace
 
 	cloud  *emulator.Server
-	token  string
 	stdout io.Writer
 	// ids are the IDs of the agent pools by team.
 	ids map[string]string
-}
-
-// useEmulator makes the provider send its requests to an emulator.
-func (d *demo) useEmulator(address string) {
-	d.Env = append(d.Env,
-		"PULUMI_BACKEND_URL="+address, "PULUMI_ACCESS_TOKEN="+d.token, "PULUMI_DEFAULT_ORGANIZATION="+organization)
 }
 
 // build builds and installs the provider, and copies the example.

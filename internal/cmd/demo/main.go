@@ -49,17 +49,19 @@ func run(ctx context.Context, args []string, stdout io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(root)) }()
-	w, err := acctest.NewWorkspace(root, path)
+	token := "pul-" + rand.Text()
+	cloud, err := emulator.New(emulator.Options{AccessToken: token})
 	if err != nil {
 		return err
 	}
-	d := &demo{Workspace: w, token: "pul-" + rand.Text(), stdout: stdout}
-	if d.cloud, err = emulator.New(emulator.Options{AccessToken: d.token}); err != nil {
+	server := httptest.NewServer(cloud)
+	defer server.Close()
+	w, err := acctest.NewWorkspace(root, path,
+		"PULUMI_BACKEND_URL="+server.URL, "PULUMI_ACCESS_TOKEN="+token, "PULUMI_DEFAULT_ORGANIZATION="+organization)
+	if err != nil {
 		return err
 	}
-	server := httptest.NewServer(d.cloud)
-	defer server.Close()
-	d.useEmulator(server.URL)
+	d := &demo{Workspace: w, cloud: cloud, stdout: stdout}
 	d.printf("This demo applies %s to an emulated Pulumi Cloud.\n"+
 		"$ marks a command, and > a request that Pulumi Cloud received.\n", example)
 	for _, step := range d.steps(ctx) {
