@@ -160,10 +160,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("%w; select a different port with -listen, such as -listen 127.0.0.1:0", err)
 	}
-	address, err := netip.ParseAddrPort(listener.Addr().String())
-	if err != nil {
-		return errors.Join(err, listener.Close())
-	}
+	address := netip.MustParseAddrPort(listener.Addr().String())
 	host := address.String()
 	if address.Addr().IsUnspecified() {
 		host = fmt.Sprintf("localhost:%d", address.Port())
