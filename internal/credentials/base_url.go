@@ -37,7 +37,7 @@ func parseBaseURL(rawURL value) (*url.URL, error) {
 	case found && slices.Contains([]string{"s3", "gs", "azblob", "file"}, scheme):
 		return nil, settingsErrorf(APIURL, "Backend is not Pulumi Cloud", rawURL.source,
 			"The URL selects a DIY backend (%s), but only Pulumi Cloud has agent pools.", scheme)
-	case !strings.Contains(raw, "://"):
+	case !slices.Contains([]string{"http", "https"}, scheme), !strings.Contains(raw, "://"):
 		return invalid("The URL must start with https:// or http://." + schemeHint(raw))
 	}
 
@@ -48,8 +48,6 @@ func parseBaseURL(rawURL value) (*url.URL, error) {
 	host, validHost := canonicalHost(u.Hostname())
 	port, portErr := strconv.ParseUint(u.Port(), 10, 16)
 	switch {
-	case u.Scheme != "http" && u.Scheme != "https":
-		return invalid("The URL must start with https:// or http://.")
 	case u.User != nil:
 		return invalid("The URL contains a user name or a password.")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":

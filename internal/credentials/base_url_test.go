@@ -69,7 +69,7 @@ func TestParseBaseURL_invalid(t *testing.T) {
 		"https:/api.pulumi.com":              needsScheme,
 		"file":                               needsScheme,
 		"ftp://api.pulumi.com":               needsScheme,
-		"://api.pulumi.com":                  malformed,
+		"://api.pulumi.com":                  needsScheme,
 		"https://api.pulumi.com/%zz":         malformed,
 		"https://api.pulumi.com:port":        malformed,
 		"https://[::1":                       malformed,
