@@ -45,7 +45,7 @@ func settingsErrorf(setting Setting, summary, source, format string, args ...any
 type Environment struct {
 	Getenv      func(name string) string
 	UserHomeDir func() (string, error)
-	ReadFile    func(path string) ([]byte, error)
+	ReadFile    func(path string) ([]byte, error) // Errors do not contain the path.
 }
 
 // ProcessEnvironment returns the environment of this process.

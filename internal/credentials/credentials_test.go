@@ -43,7 +43,7 @@ func (e *fakeEnvironment) environment() credentials.Environment {
 			e.reads = append(e.reads, path)
 			content, ok := e.files[path]
 			if err := e.readErr; err != nil || !ok {
-				return nil, &fs.PathError{Op: "open", Path: path, Err: cmp.Or(err, fs.ErrNotExist)}
+				return nil, cmp.Or(err, fs.ErrNotExist)
 			}
 			return []byte(content), nil
 		},
@@ -386,9 +386,12 @@ func TestResolve_invalidAccessToken(t *testing.T) {
 		strings.Repeat("a", 65537): "is longer than 65536 bytes",
 	} {
 		env := &fakeEnvironment{variables: map[string]string{"PULUMI_ACCESS_TOKEN": token}}
-		_, err := credentials.Resolve(credentials.Overrides{}, env.environment())
+		got, err := credentials.Resolve(credentials.Overrides{}, env.environment())
 		requireError(t, err, credentials.AccessToken,
 			"Invalid access token (PULUMI_ACCESS_TOKEN): The access token "+problem+".")
+		if got.AccessToken != "" {
+			t.Error("the invalid token is returned with the error")
+		}
 	}
 }
 

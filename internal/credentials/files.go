@@ -129,7 +129,7 @@ func decodePulumiFile(
 	case errors.Is(err, fs.ErrNotExist):
 		return source, false, nil
 	case err != nil:
-		err = settingsErrorf(setting, summary, source, "The file cannot be read: %w.", withoutPath(err))
+		err = settingsErrorf(setting, summary, source, "The file cannot be read: %w.", err)
 	case len(data) > 0 && json.Unmarshal(data, content) != nil:
 		err = settingsErrorf(setting, summary, source, "The file is not valid JSON or contains unexpected values.")
 	}
@@ -152,29 +152,29 @@ func pulumiDir(env Environment) (dir, variable string) {
 }
 
 // ReadFile reads a regular file of at most 1 MiB. It drops a UTF-8 byte-order mark, and reports an error for one of
-// another encoding. Every error is an [*fs.PathError].
+// another encoding. Errors do not contain the path, because the texts that quote them name the file.
 func ReadFile(path string) ([]byte, error) {
 	// Without O_NONBLOCK, opening a named pipe waits for a writer.
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, err
+		return nil, withoutPath(err)
 	}
 	defer func() { _ = file.Close() }()
 	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("not a regular file")}
+		return nil, errors.New("not a regular file")
 	}
 	data, err := io.ReadAll(io.LimitReader(file, maxBytes+1))
 	if err != nil {
-		return nil, err
+		return nil, withoutPath(err)
 	}
 	if len(data) > maxBytes {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("larger than %d bytes", maxBytes)}
+		return nil, fmt.Errorf("larger than %d bytes", maxBytes)
 	}
 	if encoding := byteOrderMark(string(data)); encoding != "" && encoding != "UTF-8" {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("encoded in %s instead of UTF-8", encoding)}
+		return nil, fmt.Errorf("encoded in %s instead of UTF-8", encoding)
 	}
 	return bytes.TrimPrefix(data, []byte("\ufeff")), nil
 }
 
-// withoutPath returns the cause of an [*fs.PathError], for texts that already contain the path.
+// withoutPath returns the cause of an [*fs.PathError].
 func withoutPath(err error) error { return cmp.Or(errors.Unwrap(err), err) }

@@ -43,7 +43,7 @@ func IDTokenFile(env Environment, path string) IDTokenFunc {
 		source := "the file " + path
 		content, err := env.ReadFile(path)
 		if err != nil {
-			return "", missingIDToken(source, "The file cannot be read: %w.", withoutPath(err))
+			return "", missingIDToken(source, "The file cannot be read: %w.", err)
 		}
 		return checkIDToken(value{string(content), source})
 	}

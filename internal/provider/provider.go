@@ -3,7 +3,6 @@
 package provider
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -259,7 +258,7 @@ func rootCAs(file string) (*x509.CertPool, error) {
 	}
 	content, err := credentials.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("file %s cannot be read: %w", file, cmp.Or(errors.Unwrap(err), err))
+		return nil, fmt.Errorf("file %s cannot be read: %w", file, err)
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {
