@@ -75,13 +75,13 @@ func (f *credentialsFile) accounts() map[string]account {
 }
 
 func (f *credentialsFile) noAccessTokenError(env Environment, baseURL *url.URL) error {
-	dir, variable := pulumiDir(env)
+	dir := pulumiDir(env)
 	reason := fmt.Sprintf("%s has no access tokens", f.source)
 	switch urls := slices.Sorted(maps.Keys(f.accounts())); {
-	case dir == "":
+	case dir.text == "":
 		reason = "there is no home directory that could contain a credentials file"
-	case !f.exists && strings.TrimLeft(dir, "~"+quotes) != dir:
-		reason = fmt.Sprintf("%s does not exist (the path in %s starts with a tilde or a quotation mark)", f.source, variable)
+	case !f.exists && strings.TrimLeft(dir.text, "~"+quotes) != dir.text:
+		reason = fmt.Sprintf("%s does not exist (the path in %s starts with a tilde or a quotation mark)", f.source, dir.source)
 	case !f.exists:
 		reason = fmt.Sprintf("%s does not exist", f.source)
 	case len(urls) > 0:
@@ -117,10 +117,10 @@ func storedOrganization(env Environment, baseURL *url.URL) (value, error) {
 func decodePulumiFile(
 	env Environment, kind string, setting Setting, content any,
 ) (source string, exists bool, err error) {
-	dir, _ := pulumiDir(env)
-	path := filepath.Join(dir, kind+".json")
+	dir := pulumiDir(env)
+	path := filepath.Join(dir.text, kind+".json")
 	source = fmt.Sprintf("the %s file %s", kind, path)
-	if dir == "" {
+	if dir.text == "" {
 		return source, false, nil
 	}
 	summary := fmt.Sprintf("Error reading %s file", kind)
@@ -136,19 +136,14 @@ func decodePulumiFile(
 	return source, true, err
 }
 
-// pulumiDir returns the directory of the Pulumi CLI's files, and the variable that sets it unless it is the default.
-// Both are "" without a home directory, as in many containers.
-func pulumiDir(env Environment) (dir, variable string) {
-	for _, variable := range []string{"PULUMI_CREDENTIALS_PATH", "PULUMI_HOME"} {
-		if dir := env.Getenv(variable); dir != "" {
-			return dir, variable
-		}
+// pulumiDir returns the directory of the Pulumi CLI's files. Its source is the variable that sets it, or "" for the
+// default. Both are "" without a home directory, as in many containers.
+func pulumiDir(env Environment) value {
+	dir := cmp.Or(env.variable("PULUMI_CREDENTIALS_PATH"), env.variable("PULUMI_HOME"))
+	if home, err := env.UserHomeDir(); err == nil && dir == (value{}) {
+		dir.text = filepath.Join(home, ".pulumi")
 	}
-	home, err := env.UserHomeDir()
-	if err != nil {
-		return "", ""
-	}
-	return filepath.Join(home, ".pulumi"), ""
+	return dir
 }
 
 // ReadFile reads a regular file of at most 1 MiB. It drops a UTF-8 byte-order mark, and reports an error for one of
