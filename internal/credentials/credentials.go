@@ -84,10 +84,6 @@ func newValue(text, source string) value {
 	return value{text, source}
 }
 
-func attribute(setting Setting, text string) value {
-	return newValue(text, string(setting)+" in the provider block")
-}
-
 func (e Environment) variable(name string) value { return newValue(e.Getenv(name), name) }
 
 // Resolve returns the URL of Pulumi Cloud and the access token. The URL is the first one of overrides,
@@ -95,11 +91,12 @@ func (e Environment) variable(name string) value { return newValue(e.Getenv(name
 // the first one of overrides, PULUMI_ACCESS_TOKEN and the one that the credentials file has for this URL. The file is
 // read only if something is still missing.
 //
-// Every error is a [*SettingsError]. If only the access token is missing, Resolve returns the other credentials
-// together with an error that wraps [ErrNoAccessToken].
+// Every error is a [*SettingsError]. If only the access token is missing or invalid, Resolve returns the other
+// credentials together with the error. The error for a missing one wraps [ErrNoAccessToken].
 func Resolve(overrides Overrides, env Environment) (Credentials, error) {
-	rawURL := cmp.Or(attribute(APIURL, overrides.APIURL), env.variable("PULUMI_BACKEND_URL"))
-	token := cmp.Or(attribute(AccessToken, overrides.AccessToken), env.variable("PULUMI_ACCESS_TOKEN"))
+	rawURL := cmp.Or(newValue(overrides.APIURL, "api_url in the provider block"), env.variable("PULUMI_BACKEND_URL"))
+	token := cmp.Or(
+		newValue(overrides.AccessToken, "access_token in the provider block"), env.variable("PULUMI_ACCESS_TOKEN"))
 	searchToken := token == value{} && !overrides.AccessTokenOptional
 
 	var file credentialsFile
@@ -132,14 +129,11 @@ func Resolve(overrides Overrides, env Environment) (Credentials, error) {
 		token = value{stored.AccessToken, file.source}
 		credentials.RenewedByCLI = stored.RefreshToken != ""
 	}
-	if token == (value{}) {
-		return credentials, nil
+	if token != (value{}) {
+		credentials.AccessTokenSource = token.source
+		credentials.AccessToken, err = checkAccessToken(token)
 	}
-	credentials.AccessTokenSource = token.source
-	if credentials.AccessToken, err = checkAccessToken(token); err != nil {
-		return Credentials{}, err
-	}
-	return credentials, nil
+	return credentials, err
 }
 
 // DefaultOrganization returns the default organization at baseURL and its source. It is the first one of overrides,
@@ -147,7 +141,7 @@ func Resolve(overrides Overrides, env Environment) (Credentials, error) {
 // error is a [*SettingsError].
 func DefaultOrganization(overrides Overrides, env Environment, baseURL *url.URL) (name, source string, err error) {
 	organization := cmp.Or(
-		attribute(Organization, overrides.Organization),
+		newValue(overrides.Organization, "organization in the provider block"),
 		newValue(strings.TrimSpace(env.Getenv("PULUMI_DEFAULT_ORGANIZATION")), "PULUMI_DEFAULT_ORGANIZATION"),
 	)
 	if organization == (value{}) {

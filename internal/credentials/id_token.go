@@ -123,12 +123,10 @@ func githubIDToken(
 	req.Header.Set("Accept", "application/json")
 
 	resp, err := client.Do(req)
-	if resp != nil {
-		defer resp.Body.Close()
-	}
 	if err != nil {
 		return "", transportError(ctx, err)
 	}
+	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		return "", missingIDToken(githubSource, "The token endpoint returned status %d %s.",
 			resp.StatusCode, http.StatusText(resp.StatusCode))
@@ -148,20 +146,17 @@ func githubIDToken(
 
 // transportError describes a failed request without any text that may quote the URL or the response.
 func transportError(ctx context.Context, err error) error {
-	var (
-		certificateErr *tls.CertificateVerificationError
-		opErr          *net.OpError
-	)
+	_, isCertificateErr := errors.AsType[*tls.CertificateVerificationError](err)
+	opErr, isOpErr := errors.AsType[*net.OpError](err)
 	switch {
 	case ctx.Err() != nil:
 		return missingIDToken(githubSource, "The request to the token endpoint was canceled: %w.", ctx.Err())
-	case errors.As(err, &certificateErr):
+	case isCertificateErr:
 		return missingIDToken(githubSource, "The certificate of the token endpoint cannot be verified.")
-	case errors.As(err, &opErr):
+	case isOpErr:
 		return missingIDToken(githubSource, "The connection to the token endpoint failed: %w.", opErr)
-	default:
-		return missingIDToken(githubSource, "The token endpoint did not return a complete response.")
 	}
+	return missingIDToken(githubSource, "The token endpoint did not return a complete response.")
 }
 
 func missingIDToken(source, format string, args ...any) error {

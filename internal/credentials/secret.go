@@ -74,7 +74,6 @@ func byteOrderMark(text string) string {
 		return "UTF-16 little endian"
 	case strings.HasPrefix(text, "\xfe\xff"):
 		return "UTF-16 big endian"
-	default:
-		return ""
 	}
+	return ""
 }
