@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/acctest"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
@@ -73,7 +75,7 @@ func TestCreateAgentPool_responseLost(t *testing.T) {
 			if pool.Tainted != test.tainted || pool.Exists() != test.tainted {
 				t.Errorf("the state has an agent pool: %t, tainted: %t", pool.Exists(), pool.Tainted)
 			}
-			if test.tainted && (pool.Text("id") != missingID || pool.Text("token") != "") {
+			if test.tainted && (pool.Text("id") != missingID || pool.Text("token") != "" || pool.Identity == nil) {
 				t.Errorf("the state has the agent pool %q", pool.Text("id"))
 			}
 		})
@@ -116,4 +118,46 @@ func TestAgentPool_nameReserved(t *testing.T) {
 	_, diagnostics := pools.Apply(t.Context(), pools.Absent(), acctest.Values{"name": "runners"})
 	expectError(t, diagnostics, "Agent pool name is reserved", `"runners"`, `"acme"`, "apply again", "different name")
 	cloud.expectWrites(t, http.MethodPost, http.MethodPost)
+}
+
+// stopProvider cancels the requests of a provider, as Terraform does after Ctrl-C.
+func stopProvider(t *testing.T, pools *acctest.Resource) {
+	t.Helper()
+	resp, err := pools.Server.StopProvider(t.Context(), &tfprotov6.StopProviderRequest{})
+	if err != nil || resp.Error != "" {
+		t.Errorf("stop: %v %s", err, resp.Error)
+	}
+}
+
+func TestCreateAgentPool_interrupted(t *testing.T) {
+	t.Parallel()
+	config := acctest.Values{"name": "runners"}
+	t.Run("response arrives", func(t *testing.T) {
+		t.Parallel()
+		cloud := startPulumiCloud(t, emulator.Options{})
+		pools := cloud.acme(t)
+		cloud.intercept(http.MethodPost, func(w http.ResponseWriter, r *http.Request, api http.Handler) {
+			stopProvider(t, pools)
+			api.ServeHTTP(w, r)
+		})
+		pool := pools.MustApply(t, pools.Absent(), config)
+		if !cloud.TokenMatches("acme", pool.Text("id"), pool.Text("token")) {
+			t.Error("the state does not have the token")
+		}
+	})
+	t.Run("not created", func(t *testing.T) {
+		t.Parallel()
+		cloud := startPulumiCloud(t, emulator.Options{})
+		pools := cloud.acme(t, func(config *pulumiapi.Config) { config.GracePeriod = 200 * time.Millisecond })
+		cloud.intercept(http.MethodPost, func(http.ResponseWriter, *http.Request, http.Handler) {
+			stopProvider(t, pools)
+			panic(http.ErrAbortHandler)
+		})
+		pool, diagnostics := pools.Apply(t.Context(), pools.Absent(), config)
+		expectError(t, diagnostics, "Agent pool may have been created", `"runners"`, `"acme"`, "Apply again")
+		if pool.Exists() {
+			t.Error("the state has an agent pool that does not exist")
+		}
+		cloud.expectWrites(t, http.MethodPost)
+	})
 }

@@ -4,21 +4,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"reflect"
-	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/acctest"
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
-	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
 func TestAgentPool_tokenSurvivesRefreshAndUpdate(t *testing.T) {
@@ -174,118 +168,6 @@ func TestAgentPool_identity(t *testing.T) {
 	}
 }
 
-func TestReadAgentPool_driftUpdatesState(t *testing.T) {
-	t.Parallel()
-	cloud := startPulumiCloud(t, emulator.Options{})
-	config := acctest.Values{"name": "runners", "description": "ours"}
-	pools := cloud.acme(t)
-	pool := pools.MustApply(t, pools.Absent(), config)
-	name, description := "theirs", "changed in the console"
-	mustDo(t, cloud.UpdateAgentPool("acme", pool.Text("id"), &name, &description))
-	cloud.ResetRequests()
-	drifted := pools.MustRead(t, pool)
-	if drifted.Text("name") != name || drifted.Text("description") != description || drifted.Text("token") != pool.Text("token") {
-		t.Errorf("name %q and description %q after a refresh", drifted.Text("name"), drifted.Text("description"))
-	}
-	repaired := pools.MustApply(t, drifted, config)
-	if !repaired.Value.Equal(pool.Value) {
-		t.Error("the state differs after the repair")
-	}
-	cloud.expectRequests(t, listRequest, updateRequest)
-}
-
-// Reads may not show an agent pool for a minute after its creation, which may be a time on a different clock.
-func TestReadAgentPool_recentlyCreated(t *testing.T) {
-	t.Parallel()
-	const second = time.Second
-	for _, test := range []struct {
-		age    time.Duration
-		reads  int // that do not find the agent pool
-		exists bool
-	}{
-		{0, 0, true},
-		{0, 3, true},
-		{50 * second, 3, true},
-		{-50 * second, 3, true},
-		{0, 5, false},
-		{61 * second, 1, false},
-		{-61 * second, 1, false},
-	} {
-		t.Run(fmt.Sprintf("age %s, missing from %d reads", test.age, test.reads), func(t *testing.T) {
-			t.Parallel()
-			clock, cloud := newTestClock(), startPulumiCloud(t, emulator.Options{})
-			pools := cloud.acme(t, clock.option)
-			pool := pools.MustApply(t, pools.Absent(), acctest.Values{"name": "runners"})
-			var hidden atomic.Int64
-			hidden.Store(int64(test.reads))
-			cloud.intercept(http.MethodGet, func(w http.ResponseWriter, r *http.Request, api http.Handler) {
-				switch {
-				case !uuidPattern.MatchString(r.URL.Path):
-					respond(http.StatusOK, jsonType, `{"agentPools":[]}`)(w, r, api)
-				case hidden.Add(-1) >= 0:
-					respondError(http.StatusNotFound, "agent pool")(w, r, api)
-				default:
-					api.ServeHTTP(w, r)
-				}
-			})
-			clock.advance(test.age)
-			refreshing := cloud.acme(t, clock.option)
-			cloud.ResetRequests()
-			pool = refreshing.MustRead(t, pool)
-			if pool.Exists() != test.exists {
-				t.Errorf("exists %t, want %t", pool.Exists(), test.exists)
-			}
-			want := []string{listRequest}
-			for read := range test.reads {
-				if read == 4 { // The list is older than ten seconds.
-					want = append(want, listRequest)
-				}
-				want = append(want, getRequest)
-			}
-			if test.exists {
-				want = append(want, getRequest)
-			}
-			cloud.expectRequests(t, want...)
-			change, _ := refreshing.Plan(t.Context(), pool, acctest.Values{"name": "runners"})
-			if (change.Action == acctest.Create) == test.exists {
-				t.Errorf("the plan is %s", change.Action)
-			}
-		})
-	}
-}
-
-// An agent pool that leaves the state by mistake is created a second time.
-func TestReadAgentPool_errorKeepsState(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		handle  interceptor
-		summary string
-	}{
-		"404 in HTML":       {respond(http.StatusNotFound, htmlType, "<h1>Not Found</h1>"), "Response not from Pulumi Cloud"},
-		"404 in plain text": {respond(http.StatusNotFound, textType, "404 page not found"), "Response not from Pulumi Cloud"},
-		"404 for the organization": {
-			respondError(http.StatusNotFound, "Organization 'acme' not found"), "Organization not found",
-		},
-		"200 in HTML": {respond(http.StatusOK, htmlType, "<h1>Log in</h1>"), "Unexpected response from Pulumi Cloud"},
-		"401":         {respondError(http.StatusUnauthorized, "invalid token"), "Access token rejected"},
-		"500":         {respondError(http.StatusInternalServerError, "out of order"), "Pulumi Cloud server error"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			clock, cloud := newTestClock(), startPulumiCloud(t, emulator.Options{})
-			pools := cloud.acme(t, clock.option)
-			pool := pools.MustApply(t, pools.Absent(), acctest.Values{"name": "runners"})
-			clock.advance(time.Hour)
-			cloud.intercept("", test.handle)
-			kept, diagnostics := pools.Read(t.Context(), pool)
-			expectError(t, diagnostics, test.summary)
-			if !kept.Value.Equal(pool.Value) {
-				t.Error("the state has changed")
-			}
-		})
-	}
-}
-
 func TestAgentPool_providerConfigurationNotKnown(t *testing.T) {
 	t.Parallel()
 	cloud := startPulumiCloud(t, emulator.Options{})
@@ -332,102 +214,6 @@ func TestAgentPool_notConfigured(t *testing.T) {
 	cloud.expectRequests(t)
 }
 
-func TestDeleteAgentPool_gone(t *testing.T) {
-	t.Parallel()
-	cloud := startPulumiCloud(t, emulator.Options{})
-	pools := cloud.acme(t)
-	pool := pools.MustApply(t, pools.Absent(), acctest.Values{"name": "runners"})
-	mustDo(t, cloud.DeleteAgentPool("acme", pool.Text("id")))
-	cloud.ResetRequests()
-	_, diagnostics := pools.Destroy(t.Context(), pool)
-	expectNone(t, diagnostics)
-	// A 404 may mean that the access token cannot see the organization.
-	cloud.expectRequests(t, deleteRequest, listRequest)
-}
-
-func TestDeleteAgentPool_inUse(t *testing.T) {
-	t.Parallel()
-	cloud := startPulumiCloud(t, emulator.Options{})
-	pools := cloud.acme(t)
-	pool := pools.MustApply(t, pools.Absent(), acctest.Values{"name": "runners"})
-	mustDo(t, cloud.SetStackPool("acme", "web", "production", pool.Text("id")))
-	cloud.ResetRequests()
-	kept, diagnostics := pools.Destroy(t.Context(), pool)
-	expectError(t, diagnostics, "Agent pool in use",
-		`"runners"`, `"acme"`, "assign them to a different agent pool", "force_destroy = true")
-	if !kept.Exists() {
-		t.Error("the agent pool left the state")
-	}
-	cloud.expectRequests(t, deleteRequest)
-
-	pool = pools.MustApply(t, pool, acctest.Values{"name": "runners", "force_destroy": true})
-	stop := cloud.intercept(http.MethodDelete, respondError(http.StatusBadRequest, "malformed"))
-	_, diagnostics = pools.Destroy(t.Context(), pool)
-	expectError(t, diagnostics, "Request rejected", `delete agent pool "runners"`, "malformed")
-	stop()
-	cloud.ResetRequests()
-	_, diagnostics = pools.Destroy(t.Context(), pool)
-	expectNone(t, diagnostics)
-	cloud.expectRequests(t, deleteRequest+"?force=true")
-}
-
-func TestDeleteAgentPool_drain(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		// statuses are those of the deployment after each request for deployments.
-		statuses []string
-		denied   bool
-		summary  string
-		texts    []string
-	}{
-		"deployment ends": {statuses: []string{emulator.DeploymentRunning, emulator.DeploymentSucceeded}},
-		"deployment does not end": {
-			statuses: []string{emulator.DeploymentRunning}, summary: "Agent pool is executing deployments",
-			texts: []string{`"runners"`, `stack "production" of project "web": running`, "10m0s", "drain_timeout"},
-		},
-		"no permission": {
-			denied: true, summary: "Permission denied", texts: []string{"deployments:read", `"runners"`},
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			clock, cloud := newTestClock(), startPulumiCloud(t, emulator.Options{})
-			pools := cloud.acme(t, clock.option)
-			pool := pools.MustApply(t, pools.Absent(), acctest.Values{"name": "runners", "drain_timeout": "10m"})
-			mustDo(t, cloud.SetStackPool("acme", "web", "production", pool.Text("id")))
-			deployment, err := cloud.StartDeployment("acme", "web", "production")
-			mustDo(t, err)
-			// The stack is moved first, as in a rotation.
-			mustDo(t, cloud.SetStackPool("acme", "web", "production", ""))
-			var requests atomic.Int64
-			cloud.intercept(http.MethodGet, func(w http.ResponseWriter, r *http.Request, api http.Handler) {
-				if test.denied {
-					respondError(http.StatusForbidden, "not for you")(w, r, api)
-					return
-				}
-				api.ServeHTTP(w, r)
-				if i := int(requests.Add(1)) - 1; i < len(test.statuses) {
-					if err := cloud.SetDeploymentStatus("acme", deployment, test.statuses[i]); err != nil {
-						t.Error(err)
-					}
-				}
-			})
-			cloud.ResetRequests()
-			kept, diagnostics := pools.Destroy(t.Context(), pool)
-			if test.summary == "" {
-				expectNone(t, diagnostics)
-				cloud.expectWrites(t, http.MethodDelete)
-				return
-			}
-			expectError(t, diagnostics, test.summary, test.texts...)
-			cloud.expectWrites(t)
-			if !kept.Exists() {
-				t.Error("the agent pool left the state")
-			}
-		})
-	}
-}
-
 func TestAgentPool_storeToken(t *testing.T) {
 	t.Parallel()
 	cloud := startPulumiCloud(t, emulator.Options{})
@@ -464,87 +250,6 @@ func TestAgentPool_storeToken(t *testing.T) {
 	expectChange(acctest.Values{"name": "runners"}, acctest.Replace, true, "DELETE", "POST")
 	expectChange(discarding, acctest.Update, false)
 	expectChange(acctest.Values{"name": "runners", "store_token": true}, acctest.Replace, true, "DELETE", "POST")
-}
-
-func TestAgentPool_concurrentCreates(t *testing.T) {
-	t.Parallel()
-	cloud := startPulumiCloud(t, emulator.Options{})
-	pools := cloud.acme(t)
-	const count = 50
-	created := make([]acctest.Object, count)
-	diagnostics := make([]acctest.Diagnostics, count)
-	var group sync.WaitGroup
-	for i := range count {
-		change, planned := pools.Plan(t.Context(), pools.Absent(), acctest.Values{"name": fmt.Sprintf("runners-%d", i)})
-		expectNone(t, planned)
-		group.Go(func() { created[i], diagnostics[i] = pools.ApplyChange(t.Context(), change) })
-	}
-	group.Wait()
-	for i, pool := range created {
-		expectNone(t, diagnostics[i])
-		if !cloud.TokenMatches("acme", pool.Text("id"), pool.Text("token")) {
-			t.Errorf("agent pool %d has a different token", i)
-		}
-	}
-	cloud.expectRequests(t, append([]string{listRequest}, slices.Repeat([]string{createRequest}, count)...)...)
-}
-
-// stopProvider cancels the requests of a provider, as Terraform does after Ctrl-C.
-func stopProvider(t *testing.T, pools *acctest.Resource) {
-	t.Helper()
-	resp, err := pools.Server.StopProvider(t.Context(), &tfprotov6.StopProviderRequest{})
-	if err != nil || resp.Error != "" {
-		t.Errorf("stop: %v %s", err, resp.Error)
-	}
-}
-
-func TestCreateAgentPool_interrupted(t *testing.T) {
-	t.Parallel()
-	config := acctest.Values{"name": "runners"}
-	t.Run("response arrives", func(t *testing.T) {
-		t.Parallel()
-		cloud := startPulumiCloud(t, emulator.Options{})
-		pools := cloud.acme(t)
-		cloud.intercept(http.MethodPost, func(w http.ResponseWriter, r *http.Request, api http.Handler) {
-			stopProvider(t, pools)
-			api.ServeHTTP(w, r)
-		})
-		pool := pools.MustApply(t, pools.Absent(), config)
-		if !cloud.TokenMatches("acme", pool.Text("id"), pool.Text("token")) {
-			t.Error("the state does not have the token")
-		}
-	})
-	t.Run("response lost", func(t *testing.T) {
-		t.Parallel()
-		cloud := startPulumiCloud(t, emulator.Options{})
-		pools := cloud.acme(t)
-		cloud.intercept(http.MethodPost, func(_ http.ResponseWriter, r *http.Request, api http.Handler) {
-			api.ServeHTTP(httptest.NewRecorder(), r)
-			stopProvider(t, pools)
-			panic(http.ErrAbortHandler)
-		})
-		pool, diagnostics := pools.Apply(t.Context(), pools.Absent(), config)
-		created := cloud.onlyPool(t)
-		expectError(t, diagnostics, "Agent pool created without its token", created.ID)
-		if !pool.Tainted || pool.Text("id") != created.ID || pool.Text("token") != "" || pool.Identity == nil {
-			t.Error("the state does not have the agent pool, tainted and without its token")
-		}
-	})
-	t.Run("not created", func(t *testing.T) {
-		t.Parallel()
-		cloud := startPulumiCloud(t, emulator.Options{})
-		pools := cloud.acme(t, func(config *pulumiapi.Config) { config.GracePeriod = 200 * time.Millisecond })
-		cloud.intercept(http.MethodPost, func(http.ResponseWriter, *http.Request, http.Handler) {
-			stopProvider(t, pools)
-			panic(http.ErrAbortHandler)
-		})
-		pool, diagnostics := pools.Apply(t.Context(), pools.Absent(), config)
-		expectError(t, diagnostics, "Agent pool may have been created", `"runners"`, `"acme"`, "Apply again")
-		if pool.Exists() {
-			t.Error("the state has an agent pool that does not exist")
-		}
-		cloud.expectWrites(t, http.MethodPost)
-	})
 }
 
 func TestAgentPool_interruptedKeepsState(t *testing.T) {
