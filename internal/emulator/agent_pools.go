@@ -18,7 +18,7 @@ type AgentPool struct {
 	Created     time.Time
 	// LastSeen is when an agent last connected or disconnected. Zero means never.
 	LastSeen time.Time
-	// LastDeployment is when the pool last started a deployment. Zero means never.
+	// LastDeployment is when a deployment last started on the pool. Zero means never.
 	LastDeployment time.Time
 	// Online reports whether an agent of the pool is online.
 	Online    bool
@@ -144,17 +144,6 @@ func (s *Server) UpdateAgentPool(org, id string, name, description *string) erro
 // DeleteAgentPool deletes an agent pool even if stacks use it.
 func (s *Server) DeleteAgentPool(org, id string) error {
 	return s.withOrganization(org, func(o *organization) error { return o.deletePool(id, true) })
-}
-
-// SetLastDeployment sets when an agent pool last started a deployment. The zero time means never.
-func (s *Server) SetLastDeployment(org, poolID string, at time.Time) error {
-	return s.withOrganization(org, func(o *organization) error {
-		pool, err := o.pool(poolID)
-		if err == nil {
-			pool.LastDeployment = at
-		}
-		return err
-	})
 }
 
 // TokenMatches reports whether token is the token of the agent pool.

@@ -17,11 +17,14 @@ func TestAgentPools_timestamps(t *testing.T) {
 		a := newAPI(t, emulator.Options{Now: clock.Now, Milliseconds: milliseconds})
 		pool, _ := mustCreate(t, a.Server, "one")
 		mustDo(t, a.ConnectAgent("acme", pool.ID, emulator.Agent{Hostname: "host-1"}))
-		mustDo(t, a.SetLastDeployment("acme", pool.ID, clock.Now().Add(time.Hour)))
+		now, unit := float64(clock.Now().Unix()), 1.0
+		clock.advance(time.Hour)
+		mustDo(t, a.SetStackPool("acme", "shop", "dev", pool.ID))
+		_, err := a.StartDeployment("acme", "shop", "dev")
+		mustDo(t, err)
 		item := a.succeed(t, http.MethodGet, poolsPath, nil)["agentPools"].([]any)[0].(map[string]any)
 		detail := a.succeed(t, http.MethodGet, poolsPath+"/"+pool.ID, nil)
 		agent := detail["agents"].([]any)[0].(map[string]any)
-		now, unit := float64(clock.Now().Unix()), 1.0
 		if milliseconds {
 			unit = 1000
 		}
@@ -113,7 +116,6 @@ func TestAgentPools_direct(t *testing.T) {
 	wantCode(t, a.UpdateAgentPool("acme", pool.ID, &name, nil), http.StatusConflict)
 	wantCode(t, a.UpdateAgentPool("acme", "none", &name, nil), http.StatusNotFound)
 	wantCode(t, a.DeleteAgentPool("acme", "none"), http.StatusNotFound)
-	wantCode(t, a.SetLastDeployment("acme", "none", time.Time{}), http.StatusNotFound)
 	wantCode(t, a.SetStackPool("acme", "shop", "dev", "none"), http.StatusBadRequest)
 	mustDo(t, a.UpdateAgentPool("acme", pool.ID, nil, &description))
 	if got := a.AgentPools("acme")[0]; got.Name != "one" || got.Description != "changed" {

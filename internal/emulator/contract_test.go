@@ -144,7 +144,9 @@ func TestContract_agentPools(t *testing.T) {
 	agent := emulator.Agent{Hostname: "host-1", PID: "42", Version: "1.0", IP: "10.0.0.1"}
 	mustDo(t, c.ConnectAgent("acme", created.ID, agent))
 	mustDo(t, c.SetDefaultAgentPool("acme", second.ID))
-	mustDo(t, c.SetLastDeployment("acme", second.ID, clock.Now()))
+	mustDo(t, c.Server.CreateStack("acme", emulator.Stack{Project: "shop", Name: "dev"}))
+	_, err = c.StartDeployment("acme", "shop", "dev")
+	mustDo(t, err)
 	now := clock.Now().Unix()
 
 	list, err := c.ListOrgAgentPool(c.ctx, "acme")

@@ -56,6 +56,7 @@ func (s *Server) StartDeployment(org, project, stack string) (id string, err err
 		poolID, _ := stack.settings["agentPoolID"].(string)
 		if pool, err := o.pool(cmp.Or(poolID, o.defaultPool)); err == nil {
 			started.poolID, started.poolName = pool.ID, pool.Name
+			pool.LastDeployment = started.created
 		}
 		o.deployments = append(o.deployments, started)
 		return nil

@@ -21,13 +21,16 @@ func TestAgentPoolDataSource(t *testing.T) {
 	cloud.mustCreate(t, "globex", "runners", "of a different organization")
 	pool := cloud.mustCreate(t, "acme", "runners", "in the data center")
 	mustDo(t, cloud.SetDefaultAgentPool("acme", pool.ID))
-	mustDo(t, cloud.SetLastDeployment("acme", pool.ID, noon.Add(-time.Hour)))
 	mustDo(t, cloud.ConnectAgent("acme", pool.ID, emulator.Agent{
 		Hostname: "runner-1", IP: "10.0.0.1", PID: "17", Platform: "linux/amd64", Version: "v1.0.0",
 	}))
 	clock.advance(time.Minute)
 	mustDo(t, cloud.ConnectAgent("acme", pool.ID, emulator.Agent{Hostname: "runner-2", PID: "18"}))
 	mustDo(t, cloud.DisconnectAgent("acme", pool.ID, "runner-1"))
+	clock.advance(time.Minute)
+	mustDo(t, cloud.SetStackPool("acme", "web", "production", pool.ID))
+	_, err := cloud.StartDeployment("acme", "web", "production")
+	mustDo(t, err)
 	p := cloud.provider(t, acctest.Values{"organization": "globex"})
 	cloud.ResetRequests()
 	for key, value := range map[string]string{"id": pool.ID, "name": "runners"} {
@@ -36,7 +39,7 @@ func TestAgentPoolDataSource(t *testing.T) {
 		if diff := cmp.Diff(map[string]any{
 			"organization": "acme", "id": pool.ID, "name": "runners", "description": "in the data center",
 			"status": "online", "is_default": true, "created_at": "2026-03-01T12:00:00Z",
-			"last_seen_at": "2026-03-01T12:01:00Z", "last_deployment_at": "2026-03-01T11:00:00Z",
+			"last_seen_at": "2026-03-01T12:01:00Z", "last_deployment_at": "2026-03-01T12:02:00Z",
 			"agents": []any{map[string]any{
 				"hostname": "runner-1", "ip": "10.0.0.1", "pid": "17", "platform": "linux/amd64", "version": "v1.0.0",
 				"status": "offline", "last_seen_at": "2026-03-01T12:01:00Z",

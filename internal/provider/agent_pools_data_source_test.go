@@ -19,7 +19,9 @@ func TestAgentPoolsDataSource(t *testing.T) {
 	ant := cloud.mustCreate(t, "acme", "ant", "in the data center")
 	cloud.mustCreate(t, "globex", "of a different organization", "")
 	mustDo(t, cloud.ConnectAgent("acme", zebra.ID, emulator.Agent{Hostname: "runner-1", PID: "1"}))
-	mustDo(t, cloud.SetLastDeployment("acme", zebra.ID, noon.Add(-time.Hour)))
+	mustDo(t, cloud.SetStackPool("acme", "web", "production", zebra.ID))
+	_, err := cloud.StartDeployment("acme", "web", "production")
+	mustDo(t, err)
 	mustDo(t, cloud.SetDefaultAgentPool("acme", zebra.ID))
 	state, diagnostics := cloud.provider(t, nil).ReadDataSource(t.Context(), poolsType, nil)
 	expectNone(t, diagnostics)
@@ -34,7 +36,7 @@ func TestAgentPoolsDataSource(t *testing.T) {
 			map[string]any{
 				"id": zebra.ID, "name": "zebra", "description": "", "status": "online", "is_default": true,
 				"created_at": "2026-03-01T12:00:00Z", "last_seen_at": "2026-03-01T12:00:00Z",
-				"last_deployment_at": "2026-03-01T11:00:00Z",
+				"last_deployment_at": "2026-03-01T12:00:00Z",
 			},
 		},
 	}, state); diff != "" {
