@@ -160,7 +160,7 @@ func (r *rotation) pass(seconds int) {
 		}
 		pools := r.pulumi.pools()
 		for _, stack := range r.stacks {
-			if !pools[stack.pool].Online {
+			if pools[stack.pool].Status != emulator.StatusOnline {
 				r.cost.uncovered++
 			}
 			r.deploy(stack, pools)
@@ -176,7 +176,7 @@ func (r *rotation) deploy(stack *deployingStack, pools map[string]emulator.Agent
 		stack.deployment, stack.deploymentPool, stack.remaining = id, stack.pool, 10+r.random.IntN(110)
 	}
 	// Without its pool, a deployment has failed or is on a Pulumi-hosted runner.
-	if pool, exists := pools[stack.deploymentPool]; stack.deployment == "" || exists && !pool.Online {
+	if pool, exists := pools[stack.deploymentPool]; stack.deployment == "" || exists && pool.Status != emulator.StatusOnline {
 		return
 	}
 	status := emulator.DeploymentRunning

@@ -5,81 +5,58 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 )
 
-// AgentPool is an agent pool as the methods of [Server] return it.
+// AgentPool is an agent pool in the form of the API's list. Its times are in the unit of [Options.Milliseconds].
 type AgentPool struct {
-	ID          string
-	Name        string
-	Description string
-	Created     time.Time
-	// LastSeen is when an agent last connected or disconnected. Zero means never.
-	LastSeen time.Time
-	// LastDeployment is when a deployment last started on the pool. Zero means never.
-	LastDeployment time.Time
-	// Online reports whether an agent of the pool is online.
-	Online    bool
-	IsDefault bool
-	Agents    []Agent
-}
-
-type agentPool struct {
-	// AgentPool lacks Online and IsDefault, which snapshot computes.
-	AgentPool
+	ID          string `json:"id"`
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	Created     int64  `json:"created"`
+	// LastSeen is when an agent last connected or disconnected. 0 means never.
+	LastSeen int64 `json:"lastSeen"`
+	// LastDeployment is when a deployment last started on the pool. 0 means never.
+	LastDeployment int64 `json:"lastDeployment,omitempty"`
+	// Status is [StatusOnline] if an agent of the pool is online.
+	Status    string  `json:"status"`
+	IsDefault bool    `json:"isDefault"`
+	Agents    []Agent `json:"-"`
 
 	tokenHash tokenHash
 }
 
+type agentPoolList struct {
+	AgentPools         []AgentPool `json:"agentPools"`
+	DefaultAgentPoolID string      `json:"defaultAgentPoolID,omitempty"`
+}
+
 func (s *Server) listAgentPools(_ *http.Request, org *organization) (any, error) {
-	pools := make([]map[string]any, 0, len(org.pools))
+	list := agentPoolList{AgentPools: []AgentPool{}, DefaultAgentPoolID: org.defaultPool}
 	for _, pool := range org.pools {
-		if s.faults.hides(pool.ID) {
-			continue
+		if !s.faults.hides(pool.ID) {
+			list.AgentPools = append(list.AgentPools, org.snapshot(pool))
 		}
-		item := s.poolJSON(pool)
-		item["lastSeen"] = s.timestamp(pool.LastSeen)
-		item["status"] = agentStatus(pool.online())
-		item["isDefault"] = pool.ID == org.defaultPool
-		if !pool.LastDeployment.IsZero() {
-			item["lastDeployment"] = s.timestamp(pool.LastDeployment)
-		}
-		pools = append(pools, item)
-	}
-	list := map[string]any{"agentPools": pools}
-	if org.defaultPool != "" {
-		list["defaultAgentPoolID"] = org.defaultPool
 	}
 	return list, nil
 }
 
 func (s *Server) getAgentPool(r *http.Request, org *organization) (any, error) {
 	pool, err := org.pool(r.PathValue("poolId"))
+	if err == nil && s.faults.hides(pool.ID) {
+		err = errorf(http.StatusNotFound, "agent pool %q not found", pool.ID)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if s.faults.hides(pool.ID) {
-		return nil, errorf(http.StatusNotFound, "agent pool %q not found", pool.ID)
-	}
-	agents := make([]map[string]any, 0, len(pool.Agents))
-	for _, agent := range pool.Agents {
-		agents = append(agents, s.agentJSON(agent))
-	}
-	detail := s.poolJSON(pool)
-	detail["agents"] = agents
-	return detail, nil
-}
-
-// poolJSON returns what the list of pools and a single pool have in common.
-func (s *Server) poolJSON(pool *agentPool) map[string]any {
 	return map[string]any{
-		"created":     s.timestamp(pool.Created),
+		"created":     pool.Created,
 		"id":          pool.ID,
 		"name":        pool.Name,
 		"description": pool.Description,
-	}
+		"agents":      slices.Clone(pool.Agents),
+	}, nil
 }
 
 func (s *Server) createAgentPool(r *http.Request, org *organization) (any, error) {
@@ -123,10 +100,7 @@ func (s *Server) AgentPools(org string) []AgentPool {
 // CreateAgentPool creates an agent pool and returns its token. The name must not be empty (400) or in use (409).
 func (s *Server) CreateAgentPool(org, name, description string) (created AgentPool, token string, err error) {
 	err = s.withOrganization(org, func(o *organization) error {
-		pool, poolToken, err := o.createPool(name, description)
-		if err == nil {
-			created, token = o.snapshot(pool), poolToken
-		}
+		created, token, err = o.createPool(name, description)
 		return err
 	})
 	return created, token, err
@@ -158,28 +132,28 @@ func (s *Server) TokenMatches(org, poolID, token string) bool {
 }
 
 // pool returns the agent pool with the ID, which is a UUID in any case.
-func (o *organization) pool(id string) (*agentPool, error) {
-	i := slices.IndexFunc(o.pools, func(p *agentPool) bool { return strings.EqualFold(p.ID, id) })
+func (o *organization) pool(id string) (*AgentPool, error) {
+	i := slices.IndexFunc(o.pools, func(p *AgentPool) bool { return strings.EqualFold(p.ID, id) })
 	if i < 0 {
 		return nil, errorf(http.StatusNotFound, "agent pool %q not found", id)
 	}
 	return o.pools[i], nil
 }
 
-func (o *organization) createPool(name, description string) (*agentPool, string, error) {
+func (o *organization) createPool(name, description string) (AgentPool, string, error) {
 	if err := o.checkPoolName(name, ""); err != nil {
-		return nil, "", err
+		return AgentPool{}, "", err
 	}
 	token := NewAccessToken()
-	pool := &agentPool{
-		AgentPool: AgentPool{ID: uuid.NewString(), Name: name, Description: description, Created: o.now()},
-		tokenHash: hashToken(token),
+	pool := &AgentPool{
+		ID: uuid.NewString(), Name: name, Description: description, Created: o.options.timestamp(),
+		Agents: []Agent{}, tokenHash: hashToken(token),
 	}
 	o.pools = append(o.pools, pool)
-	return pool, token, nil
+	return o.snapshot(pool), token, nil
 }
 
-func (o *organization) updatePool(id string, name, description *string) (*agentPool, error) {
+func (o *organization) updatePool(id string, name, description *string) (*AgentPool, error) {
 	pool, err := o.pool(id)
 	if err != nil {
 		return nil, err
@@ -201,7 +175,7 @@ func (o *organization) checkPoolName(name, id string) error {
 	if name == "" {
 		return errorf(http.StatusBadRequest, "the name of an agent pool must not be empty")
 	}
-	if slices.ContainsFunc(o.pools, func(p *agentPool) bool { return p.Name == name && p.ID != id }) {
+	if slices.ContainsFunc(o.pools, func(p *AgentPool) bool { return p.Name == name && p.ID != id }) {
 		return errorf(http.StatusConflict, "agent pool already exists")
 	}
 	return nil
@@ -231,14 +205,17 @@ func (o *organization) deletePool(id string, force bool) error {
 			_ = o.setStatus(deployment, DeploymentFailed) // A finished deployment keeps its status.
 		}
 	}
-	o.pools = slices.DeleteFunc(o.pools, func(p *agentPool) bool { return p.ID == id })
+	o.pools = slices.DeleteFunc(o.pools, func(p *AgentPool) bool { return p.ID == id })
 	return nil
 }
 
-func (o *organization) snapshot(pool *agentPool) AgentPool {
-	snapshot := pool.AgentPool
-	snapshot.Online = pool.online()
-	snapshot.IsDefault = pool.ID == o.defaultPool
+func (o *organization) snapshot(pool *AgentPool) AgentPool {
+	snapshot := *pool
 	snapshot.Agents = slices.Clone(pool.Agents)
+	snapshot.IsDefault = pool.ID == o.defaultPool
+	snapshot.Status = StatusOffline
+	if slices.ContainsFunc(pool.Agents, Agent.online) {
+		snapshot.Status = StatusOnline
+	}
 	return snapshot
 }

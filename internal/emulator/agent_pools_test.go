@@ -152,13 +152,13 @@ func TestAgents(t *testing.T) {
 	if diff := cmp.Diff([]string{"host-1 2 offline", "host-2 1 online", "host-1 1 offline"}, agents()); diff != "" {
 		t.Errorf("agents (-want +got):\n%s", diff)
 	}
-	if !a.AgentPools("acme")[0].Online {
+	if a.AgentPools("acme")[0].Status != emulator.StatusOnline {
 		t.Error("the pool is offline although an agent is online")
 	}
 	clock.advance(time.Minute)
 	mustDo(t, a.DisconnectAgent("acme", pool.ID, "host-2"))
-	if got := a.AgentPools("acme")[0]; got.Online || !got.LastSeen.Equal(clock.Now()) {
-		t.Errorf("online %t, last seen %v, want offline and now", got.Online, got.LastSeen)
+	if got := a.AgentPools("acme")[0]; got.Status != emulator.StatusOffline || got.LastSeen != clock.Now().Unix() {
+		t.Errorf("status %s, last seen %d, want offline and now", got.Status, got.LastSeen)
 	}
 
 	a.send(t, http.MethodDelete, path+"/host-1", nil).message(t, http.StatusNotFound)

@@ -3,45 +3,31 @@ package emulator
 import (
 	"net/http"
 	"slices"
-	"time"
 )
 
-// Agent is a runner of an agent pool, identified by its hostname and process ID.
+// The statuses of agents and agent pools.
+const (
+	StatusOnline  = "online"
+	StatusOffline = "offline"
+)
+
+// Agent is a runner of an agent pool, identified by its hostname and process ID, in the form of the API.
 type Agent struct {
-	Version  string
-	Platform string
-	Hostname string
-	IP       string
-	PID      string
-	// LastSeen and Online are set by the server: when the agent last connected or disconnected, and which it was.
-	LastSeen time.Time
-	Online   bool
-}
-
-func (s *Server) agentJSON(agent Agent) map[string]any {
-	return map[string]any{
-		"version":  agent.Version,
-		"platform": agent.Platform,
-		"hostname": agent.Hostname,
-		"ip":       agent.IP,
-		"pid":      agent.PID,
-		"lastSeen": s.timestamp(agent.LastSeen),
-		"status":   agentStatus(agent.Online),
-	}
-}
-
-func agentStatus(online bool) string {
-	if online {
-		return "online"
-	}
-	return "offline"
+	Version  string `json:"version"`
+	Platform string `json:"platform"`
+	Hostname string `json:"hostname"`
+	IP       string `json:"ip"`
+	PID      string `json:"pid"`
+	// LastSeen and Status are set by the server: when the agent last connected or disconnected, and which it was.
+	LastSeen int64  `json:"lastSeen"`
+	Status   string `json:"status"`
 }
 
 func (s *Server) connectAgent(r *http.Request, org *organization) (any, error) {
 	var agent Agent
 	decodeBody(r, &agent)
 	err := org.connectAgent(r.PathValue("poolId"), &agent)
-	return s.agentJSON(agent), err
+	return agent, err
 }
 
 func (s *Server) disconnectAgent(r *http.Request, org *organization) (any, error) {
@@ -66,8 +52,8 @@ func (o *organization) connectAgent(poolID string, agent *Agent) error {
 	if err != nil {
 		return err
 	}
-	pool.LastSeen = o.now()
-	agent.Online, agent.LastSeen = true, pool.LastSeen
+	pool.LastSeen = o.options.timestamp()
+	agent.Status, agent.LastSeen = StatusOnline, pool.LastSeen
 	pool.Agents = slices.DeleteFunc(pool.Agents, func(a Agent) bool {
 		return a.Hostname == agent.Hostname && a.PID == agent.PID
 	})
@@ -82,15 +68,13 @@ func (o *organization) disconnectAgent(poolID, hostname string) error {
 	}
 	err = errorf(http.StatusNotFound, "host %q has no agent online", hostname)
 	for i := range pool.Agents {
-		if agent := &pool.Agents[i]; agent.Hostname == hostname && agent.Online {
-			pool.LastSeen = o.now()
-			agent.Online, agent.LastSeen = false, pool.LastSeen
+		if agent := &pool.Agents[i]; agent.Hostname == hostname && agent.online() {
+			pool.LastSeen = o.options.timestamp()
+			agent.Status, agent.LastSeen = StatusOffline, pool.LastSeen
 			err = nil
 		}
 	}
 	return err
 }
 
-func (p *agentPool) online() bool {
-	return slices.ContainsFunc(p.Agents, func(agent Agent) bool { return agent.Online })
-}
+func (a Agent) online() bool { return a.Status == StatusOnline }

@@ -35,7 +35,7 @@ func (o *organization) setStatus(d *deployment, status string) error {
 	if d.status == DeploymentSucceeded || d.status == DeploymentFailed {
 		return errorf(http.StatusConflict, "the deployment has %s", d.status)
 	}
-	d.status, d.modified = status, o.now()
+	d.status, d.modified = status, o.options.Now()
 	return nil
 }
 
@@ -44,7 +44,7 @@ func (o *organization) setStatus(d *deployment, status string) error {
 func (s *Server) StartDeployment(org, project, stack string) (id string, err error) {
 	started := &deployment{
 		id: uuid.NewString(), stack: stackName{project, stack}, status: DeploymentAccepted,
-		created: s.now(), modified: s.now(),
+		created: s.options.Now(), modified: s.options.Now(),
 	}
 	err = s.withOrganization(org, func(o *organization) error {
 		stack, err := o.stack(started.stack)
@@ -56,7 +56,7 @@ func (s *Server) StartDeployment(org, project, stack string) (id string, err err
 		poolID, _ := stack.settings["agentPoolID"].(string)
 		if pool, err := o.pool(cmp.Or(poolID, o.defaultPool)); err == nil {
 			started.poolID, started.poolName = pool.ID, pool.Name
-			pool.LastDeployment = started.created
+			pool.LastDeployment = o.options.timestamp()
 		}
 		o.deployments = append(o.deployments, started)
 		return nil

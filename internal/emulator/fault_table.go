@@ -90,7 +90,7 @@ var faultTable = slices.Concat(
 		{"content-type-after", effectOnce, false, sendAsHTML},
 		{"repeat-response-after", effectOnce, false, sendTwice},
 		{"repeat-request-after", effectTwice, true, sendResponse},
-		{"repeat-pools-after", effectOnce, false, editList(func(pools []any) []any { return append(pools, pools...) })},
+		{"repeat-pools-after", effectOnce, false, editList(repeatPools)},
 		{"uppercase-ids-after", effectOnce, false, editList(uppercaseIDs)},
 	},
 )
@@ -195,12 +195,11 @@ func sendHalf(b broken) {
 }
 
 // editList changes a list of agent pools.
-func editList(edit func(pools []any) []any) func(broken) {
+func editList(edit func(pools []AgentPool) []AgentPool) func(broken) {
 	return func(b broken) {
-		var list map[string]any
-		if isList(b.r) && json.Unmarshal(b.response.Body.Bytes(), &list) == nil {
-			pools, _ := list["agentPools"].([]any)
-			list["agentPools"] = edit(pools)
+		var list agentPoolList
+		if isList(b.r) && b.response.Code == http.StatusOK && json.Unmarshal(b.response.Body.Bytes(), &list) == nil {
+			list.AgentPools = edit(list.AgentPools)
 			body, _ := json.Marshal(list) // It was JSON.
 			send(b.w, b.response.Code, jsonMediaType, body)
 			return
@@ -209,11 +208,11 @@ func editList(edit func(pools []any) []any) func(broken) {
 	}
 }
 
-func uppercaseIDs(pools []any) []any {
-	for _, pool := range pools {
-		if fields, ok := pool.(map[string]any); ok {
-			fields["id"] = strings.ToUpper(fmt.Sprint(fields["id"]))
-		}
+func repeatPools(pools []AgentPool) []AgentPool { return append(pools, pools...) }
+
+func uppercaseIDs(pools []AgentPool) []AgentPool {
+	for i := range pools {
+		pools[i].ID = strings.ToUpper(pools[i].ID)
 	}
 	return pools
 }

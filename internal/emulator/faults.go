@@ -103,7 +103,7 @@ func (i *faultInjector) next(subject string, write bool) *fault {
 }
 
 // hideSome hides a share of new agent pools from reads.
-func (i *faultInjector) hideSome(pool *agentPool) {
+func (i *faultInjector) hideSome(pool AgentPool) {
 	random := i.random("stale " + pool.Name)
 	if random.Float64() < i.rates[StaleReads] {
 		i.counts[StaleReads]++
@@ -181,7 +181,7 @@ func (s *Server) injectFaults(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		s.logger.Debug("injecting a fault", "fault", f.name, "method", r.Method, "path", r.URL.Path)
+		s.options.Logger.Debug("injecting a fault", "fault", f.name, "method", r.Method, "path", r.URL.Path)
 		perform := func() *httptest.ResponseRecorder {
 			// The request takes effect even if the client no longer waits.
 			copied := r.Clone(context.WithoutCancel(r.Context()))

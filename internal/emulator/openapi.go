@@ -120,7 +120,7 @@ func (s *Server) serve(operation operation, route *routers.Route) http.HandlerFu
 			err = validateResponse(input, status, body)
 		}
 		if err != nil {
-			s.logger.Error("internal error", "operation", route.Operation.OperationID, "error", err)
+			s.options.Logger.Error("internal error", "operation", route.Operation.OperationID, "error", err)
 			writeError(w, errorf(http.StatusInternalServerError, "%v", err))
 			return
 		}

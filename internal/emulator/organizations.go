@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net/http"
 	"strings"
-	"time"
 )
 
 //go:embed templates.json
@@ -20,7 +19,7 @@ type templates struct {
 type organization struct {
 	name string
 	// pools are in order of creation.
-	pools []*agentPool
+	pools []*AgentPool
 	// defaultPool is the ID of the default agent pool. It is empty for Pulumi-hosted runners.
 	defaultPool string
 	stacks      map[stackName]*stack
@@ -28,7 +27,7 @@ type organization struct {
 	deployments []*deployment
 	// metadata is the OrganizationMetadata of the API, except for values that are computed.
 	metadata map[string]any
-	now      func() time.Time
+	options  *Options
 }
 
 // withOrganization calls fn with an organization while it holds the lock. If fn fails it must not have changed anything.

@@ -69,11 +69,17 @@ type Options struct {
 	Now func() time.Time
 }
 
+// timestamp returns the current time in the form of the API.
+func (o *Options) timestamp() int64 {
+	if o.Milliseconds {
+		return o.Now().UnixMilli()
+	}
+	return o.Now().Unix()
+}
+
 // Server is the emulated API. It is safe for concurrent use.
 type Server struct {
 	options   Options
-	logger    hclog.Logger
-	now       func() time.Time
 	templates templates
 	modes     atomic.Pointer[[]Mode]
 	mux       *http.ServeMux
@@ -118,8 +124,6 @@ func New(options Options) (*Server, error) {
 	}
 	s := &Server{
 		options:             options,
-		logger:              options.Logger,
-		now:                 options.Now,
 		faults:              newFaultInjector(options.Faults, options.Seed),
 		organizations:       make(map[string]*organization),
 		defaultOrganization: options.Organizations[0],
@@ -136,7 +140,8 @@ func New(options Options) (*Server, error) {
 			return nil, errors.New("the name of an organization must not be empty")
 		}
 		s.organizations[name] = &organization{
-			name: name, now: s.now, stacks: make(map[stackName]*stack), metadata: maps.Clone(s.templates.Organization),
+			name: name, options: &s.options, stacks: make(map[stackName]*stack),
+			metadata: maps.Clone(s.templates.Organization),
 		}
 	}
 	err := s.SetModes(options.Modes...)
@@ -163,7 +168,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	started := time.Now()
 	id := uuid.NewString()
 	w.Header().Set("X-Pulumi-Request-ID", id)
-	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
+	w.Header().Set("Date", s.options.Now().UTC().Format(http.TimeFormat))
 
 	// Reading all of the body now also lets net/http notice that a client goes away.
 	body, bodyErr := readBody(w, r)
@@ -180,7 +185,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.logRequest(entry)
 	recorder := &statusRecorder{ResponseWriter: w, onStatus: func(status int) { s.setStatus(entry, status) }}
 	defer func() {
-		s.logger.Info("request", "method", entry.Method, "path", entry.Path, "status", recorder.status,
+		s.options.Logger.Info("request", "method", entry.Method, "path", entry.Path, "status", recorder.status,
 			"duration", time.Since(started), "request_id", id)
 	}()
 
@@ -225,7 +230,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	api := s.api
-	limited := s.limiter != nil && !s.limiter.AllowN(s.now(), 1)
+	limited := s.limiter != nil && !s.limiter.AllowN(s.options.Now(), 1)
 	if limited {
 		s.faults.counts["rate-limit"]++
 	}
@@ -246,18 +251,6 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mux.ServeHTTP(w, r)
-}
-
-// timestamp returns t in the unit that the options choose, or 0 for the zero time.
-func (s *Server) timestamp(t time.Time) int64 {
-	switch {
-	case t.IsZero():
-		return 0
-	case s.options.Milliseconds:
-		return t.UnixMilli()
-	default:
-		return t.Unix()
-	}
 }
 
 func (s *Server) getHealth(*http.Request) (any, error) {

@@ -75,7 +75,7 @@ func (s *Server) exchangeToken(r *http.Request) (any, error) {
 
 	seconds := cmp.Or(body.Expiration, int64(defaultTokenLifetime/time.Second))
 	seconds = min(seconds, int64(s.options.MaxTokenLifetime/time.Second))
-	expires := s.now().Add(time.Duration(seconds) * time.Second)
+	expires := s.options.Now().Add(time.Duration(seconds) * time.Second)
 	return map[string]any{
 		"access_token":      s.issueToken(issuedToken{org, tokenType, expires}),
 		"issued_token_type": body.RequestedTokenType,
@@ -102,13 +102,13 @@ func (s *Server) verifyIDToken(ctx context.Context, org, idToken string) ([]Trus
 	defer cancel()
 	provider, err := oidc.NewProvider(ctx, issuer)
 	if err != nil {
-		s.logger.Warn("fetching the configuration of an issuer failed", "issuer", issuer, "error", err)
+		s.options.Logger.Warn("fetching the configuration of an issuer failed", "issuer", issuer, "error", err)
 		return nil, "", oauthErrorf("invalid_grant", "the configuration of issuer %q cannot be fetched", issuer)
 	}
-	verifier := provider.VerifierContext(ctx, &oidc.Config{ClientID: audiencePrefix + org, Now: s.now})
+	verifier := provider.VerifierContext(ctx, &oidc.Config{ClientID: audiencePrefix + org, Now: s.options.Now})
 	token, err := verifier.Verify(ctx, idToken)
 	if err != nil {
-		s.logger.Warn("verifying an ID token failed", "issuer", issuer, "error", err)
+		s.options.Logger.Warn("verifying an ID token failed", "issuer", issuer, "error", err)
 		return nil, "", oauthErrorf("invalid_grant", "the ID token is invalid: %v", err)
 	}
 	return policies, token.Subject, nil
@@ -170,7 +170,7 @@ func (s *Server) lookupToken(token string) (issuedToken, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	issued, ok := s.issuedTokens[hashToken(token)]
-	return issued, ok && s.now().Before(issued.expires)
+	return issued, ok && s.options.Now().Before(issued.expires)
 }
 
 // RevokeAccessTokens invalidates all exchanged access tokens, so that requests with them fail with 401.
