@@ -201,7 +201,7 @@ func (o *organization) deletePool(id string, force bool) error {
 		o.defaultPool = ""
 	}
 	for _, deployment := range o.deployments {
-		if deployment.poolID == id {
+		if used, _ := deployment["agentPool"].(map[string]string); used["id"] == id {
 			_ = o.setStatus(deployment, DeploymentFailed) // A finished deployment keeps its status.
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/google/uuid"
 )
@@ -19,55 +18,47 @@ const (
 	DeploymentFailed    = "failed"
 )
 
-// deployment models only what a test sets, which therefore decides what is queued and what is running.
-type deployment struct {
-	id     string
-	stack  stackName
-	status string
-	// version counts the deployments of the stack from 1.
-	version int
-	// poolID is empty for Pulumi-hosted runners.
-	poolID, poolName  string
-	created, modified time.Time
-}
+// deployment is a Deployment of the API. Tests decide which deployments are queued and which are running.
+type deployment map[string]any
 
-func (o *organization) setStatus(d *deployment, status string) error {
-	if d.status == DeploymentSucceeded || d.status == DeploymentFailed {
-		return errorf(http.StatusConflict, "the deployment has %s", d.status)
+func (o *organization) setStatus(d deployment, status string) error {
+	if d["status"] == DeploymentSucceeded || d["status"] == DeploymentFailed {
+		return errorf(http.StatusConflict, "the deployment has %s", d["status"])
 	}
-	d.status, d.modified = status, o.options.Now()
+	d["status"], d["modified"] = status, o.options.Now().UTC().Format("2006-01-02 15:04:05.000")
 	return nil
 }
 
 // StartDeployment starts a deployment of a stack, which must exist (404), and returns its ID. The deployment is accepted
 // and keeps the agent pool that the stack's settings or the organization's default name at this moment.
 func (s *Server) StartDeployment(org, project, stack string) (id string, err error) {
-	started := &deployment{
-		id: uuid.NewString(), stack: stackName{project, stack}, status: DeploymentAccepted,
-		created: s.options.Now(), modified: s.options.Now(),
-	}
+	started := deployment(maps.Clone(s.templates.Deployment))
+	id = uuid.NewString()
+	started["id"], started["projectName"], started["stackName"] = id, project, stack
 	err = s.withOrganization(org, func(o *organization) error {
-		stack, err := o.stack(started.stack)
+		stack, err := o.stack(stackName{project, stack})
 		if err != nil {
 			return err
 		}
 		stack.deployments++
-		started.version = stack.deployments
+		started["version"] = stack.deployments
 		poolID, _ := stack.settings["agentPoolID"].(string)
 		if pool, err := o.pool(cmp.Or(poolID, o.defaultPool)); err == nil {
-			started.poolID, started.poolName = pool.ID, pool.Name
+			started["agentPool"] = map[string]string{"id": pool.ID, "name": pool.Name}
 			pool.LastDeployment = o.options.timestamp()
 		}
 		o.deployments = append(o.deployments, started)
-		return nil
+		err = o.setStatus(started, DeploymentAccepted)
+		started["created"] = started["modified"]
+		return err
 	})
-	return started.id, err
+	return id, err
 }
 
 // SetDeploymentStatus sets the status of a deployment, which must exist (404) and must not be finished (409).
 func (s *Server) SetDeploymentStatus(org, id, status string) error {
 	return s.withOrganization(org, func(o *organization) error {
-		i := slices.IndexFunc(o.deployments, func(d *deployment) bool { return d.id == id })
+		i := slices.IndexFunc(o.deployments, func(d deployment) bool { return d["id"] == id })
 		if i < 0 {
 			return errorf(http.StatusNotFound, "deployment %q not found", id)
 		}
@@ -85,25 +76,9 @@ func (s *Server) listDeployments(r *http.Request, org *organization) (any, error
 		slices.Reverse(sorted)
 	}
 	first := min((page-1)*pageSize, len(sorted))
-	items := make([]map[string]any, 0, pageSize)
+	items := make([]deployment, 0, pageSize)
 	for _, d := range sorted[first:min(first+pageSize, len(sorted))] {
-		items = append(items, s.deploymentJSON(d))
+		items = append(items, maps.Clone(d))
 	}
 	return map[string]any{"deployments": items, "itemsPerPage": pageSize, "total": len(sorted)}, nil
-}
-
-func (s *Server) deploymentJSON(d *deployment) map[string]any {
-	const layout = "2006-01-02 15:04:05.000"
-	item := maps.Clone(s.templates.Deployment)
-	item["id"] = d.id
-	item["created"] = d.created.UTC().Format(layout)
-	item["modified"] = d.modified.UTC().Format(layout)
-	item["status"] = d.status
-	item["version"] = d.version
-	item["projectName"] = d.stack.project
-	item["stackName"] = d.stack.stack
-	if d.poolID != "" {
-		item["agentPool"] = map[string]string{"id": d.poolID, "name": d.poolName}
-	}
-	return item
 }

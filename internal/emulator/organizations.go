@@ -24,7 +24,7 @@ type organization struct {
 	defaultPool string
 	stacks      map[stackName]*stack
 	// deployments are in order of creation.
-	deployments []*deployment
+	deployments []deployment
 	// metadata is the OrganizationMetadata of the API, except for values that are computed.
 	metadata map[string]any
 	options  *Options
