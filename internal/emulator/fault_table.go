@@ -158,6 +158,7 @@ func sendEndlessBody(b broken) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	b.w.Header().Set("Content-Type", jsonMediaType)
+	b.w.WriteHeader(http.StatusOK)
 	_, err := io.WriteString(b.w, `{"agentPools":[`)
 	for err == nil {
 		select {

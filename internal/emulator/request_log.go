@@ -15,7 +15,8 @@ type Request struct {
 	Header http.Header
 	// Body lacks the ID token of a token exchange.
 	Body string
-	// Status is 0 until there is a response. It stays 0 if the connection is closed without one.
+	// Status is 0 until there is a response. It stays 0 if the connection is closed without one, or if middleware
+	// responds without a status.
 	Status int
 	// RequestID is the X-Pulumi-Request-ID of the response.
 	RequestID string
@@ -32,12 +33,6 @@ func (s *Server) logRequest(request *Request) {
 	if !s.options.NoRequestLog {
 		s.requests = append(s.requests, request)
 	}
-}
-
-func (s *Server) setStatus(request *Request, status int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	request.Status = status
 }
 
 // Requests returns the requests so far in order of arrival.
@@ -58,30 +53,19 @@ func (s *Server) ResetRequests() {
 	s.requests = nil
 }
 
-// statusRecorder reports the status of a response before the client sees any of it.
+// statusRecorder logs the status of a response before the client sees any of it.
 type statusRecorder struct {
 	http.ResponseWriter
 
-	status   int
-	onStatus func(status int)
-}
-
-func (w *statusRecorder) record(status int) {
-	// The response proper follows informational ones.
-	if w.status == 0 && status >= http.StatusOK {
-		w.status = status
-		w.onStatus(status)
-	}
+	server  *Server
+	request *Request
 }
 
 func (w *statusRecorder) WriteHeader(status int) {
-	w.record(status)
+	w.server.mu.Lock()
+	w.request.Status = status
+	w.server.mu.Unlock()
 	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *statusRecorder) Write(p []byte) (int, error) {
-	w.record(http.StatusOK)
-	return w.ResponseWriter.Write(p)
 }
 
 // Unwrap lets [http.ResponseController] reach the connection.

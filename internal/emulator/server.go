@@ -183,9 +183,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Body: loggableBody(r, body), RequestID: id,
 	}
 	s.logRequest(entry)
-	recorder := &statusRecorder{ResponseWriter: w, onStatus: func(status int) { s.setStatus(entry, status) }}
+	recorder := &statusRecorder{ResponseWriter: w, server: s, request: entry}
 	defer func() {
-		s.options.Logger.Info("request", "method", entry.Method, "path", entry.Path, "status", recorder.status,
+		s.options.Logger.Info("request", "method", entry.Method, "path", entry.Path, "status", entry.Status,
 			"duration", time.Since(started), "request_id", id)
 	}()
 
@@ -197,8 +197,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.serveAPI(recorder, r)
 	}
-	// net/http sends 200 if middleware returns without a response.
-	recorder.record(http.StatusOK)
 }
 
 // readBody returns the body of a request, which the Pulumi CLI compresses.
