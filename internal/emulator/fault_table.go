@@ -16,23 +16,15 @@ import (
 
 // fault is a way in which a request fails.
 type fault struct {
-	name       string
-	effect     effect
+	name string
+	// effects is how many times the request takes effect. Two models a proxy that repeats a request.
+	effects    int
 	writesOnly bool
 	respond    func(broken)
 }
 
-// effect is what a request that suffers a fault does to the state.
-type effect int
-
-const (
-	effectNone effect = iota
-	effectOnce
-	// effectTwice models a proxy that repeats a request.
-	effectTwice
-	// effectLate models a service that is still busy with a request that the client has given up.
-	effectLate
-)
+// late, as the effects of a fault, models a service that is still busy with a request that the client has given up.
+const late = -1
 
 // broken is a request that suffers a fault.
 type broken struct {
@@ -49,21 +41,21 @@ var faultTable = slices.Concat(
 	beforeAndAfter("drop", dropConnection),
 	beforeAndAfter("reset", resetConnection),
 	beforeAndAfter("hang", hang),
-	[]fault{{"late", effectLate, true, hang}},
+	[]fault{{name: "late", effects: late, writesOnly: true, respond: hang}},
 
 	// Rate limits. Retry-After can be absent, in seconds, or a date.
 	[]fault{
-		{"429", effectNone, false, sendError(429, "")},
-		{"429-retry-after-0", effectNone, false, sendError(429, "0")},
-		{"429-retry-after-1", effectNone, false, sendError(429, "1")},
-		{"429-retry-after-date", effectNone, false, sendError(429, "Thu, 01 Jan 2026 00:00:00 GMT")},
+		{name: "429", respond: sendError(429, "")},
+		{name: "429-retry-after-0", respond: sendError(429, "0")},
+		{name: "429-retry-after-1", respond: sendError(429, "1")},
+		{name: "429-retry-after-date", respond: sendError(429, "Thu, 01 Jan 2026 00:00:00 GMT")},
 	},
 
 	// Errors of the service, in its own form. A replica that lags behind sends 404, and a service that still reserves
 	// the name of a deleted agent pool sends 409.
 	[]fault{
-		{"404", effectNone, false, sendError(404, "")},
-		{"409", effectNone, true, sendError(409, "")},
+		{name: "404", respond: sendError(404, "")},
+		{name: "409", writesOnly: true, respond: sendError(409, "")},
 	},
 	beforeAndAfter("500", sendError(500, "")),
 	beforeAndAfter("502", sendError(502, "")),
@@ -84,19 +76,19 @@ var faultTable = slices.Concat(
 	beforeAndAfter("null-body", sendBody("null")),
 	beforeAndAfter("endless-body", sendEndlessBody),
 	[]fault{
-		{"truncate-after", effectOnce, false, truncate},
-		{"no-end-after", effectOnce, false, sendWithoutEnd},
-		{"half-json-after", effectOnce, false, sendHalf},
-		{"content-type-after", effectOnce, false, sendAsHTML},
-		{"repeat-response-after", effectOnce, false, sendTwice},
-		{"repeat-request-after", effectTwice, true, sendResponse},
-		{"repeat-pools-after", effectOnce, false, editList(repeatPools)},
-		{"uppercase-ids-after", effectOnce, false, editList(uppercaseIDs)},
+		{name: "truncate-after", effects: 1, respond: truncate},
+		{name: "no-end-after", effects: 1, respond: sendWithoutEnd},
+		{name: "half-json-after", effects: 1, respond: sendHalf},
+		{name: "content-type-after", effects: 1, respond: sendAsHTML},
+		{name: "repeat-response-after", effects: 1, respond: sendTwice},
+		{name: "repeat-request-after", effects: 2, writesOnly: true, respond: sendResponse},
+		{name: "repeat-pools-after", effects: 1, respond: editList(repeatPools)},
+		{name: "uppercase-ids-after", effects: 1, respond: editList(uppercaseIDs)},
 	},
 )
 
 func beforeAndAfter(name string, respond func(broken)) []fault {
-	return []fault{{name, effectNone, false, respond}, {name + "-after", effectOnce, false, respond}}
+	return []fault{{name: name, respond: respond}, {name: name + "-after", effects: 1, respond: respond}}
 }
 
 func dropConnection(broken) { panic(http.ErrAbortHandler) }

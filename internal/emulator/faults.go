@@ -88,8 +88,7 @@ func (i *faultInjector) random(subject string) *rand.Rand {
 // next returns the fault of the next request about a subject, or nil.
 func (i *faultInjector) next(subject string, write bool) *fault {
 	value := i.random(subject).Float64()
-	for n := range faultTable {
-		f := &faultTable[n]
+	for _, f := range faultTable {
 		if value -= i.rates[f.name]; value >= 0 {
 			continue
 		}
@@ -97,7 +96,7 @@ func (i *faultInjector) next(subject string, write bool) *fault {
 			break
 		}
 		i.counts[f.name]++
-		return f
+		return &f
 	}
 	return nil
 }
@@ -191,14 +190,10 @@ func (s *Server) injectFaults(next http.Handler) http.Handler {
 			return response
 		}
 		b := broken{w: w, r: r, response: httptest.NewRecorder()}
-		switch f.effect {
-		case effectNone:
-		case effectOnce:
+		for range f.effects {
 			b.response = perform()
-		case effectTwice:
-			perform()
-			b.response = perform()
-		case effectLate:
+		}
+		if f.effects == late {
 			s.mu.Lock()
 			n := s.faults.random("delay").IntN(len(s.faults.delayed))
 			s.faults.delayed[n] = append(s.faults.delayed[n], func() { perform() })
