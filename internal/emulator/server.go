@@ -201,19 +201,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // readBody returns the body of a request, which the Pulumi CLI compresses.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	var reader io.Reader = http.MaxBytesReader(w, r.Body, maxRequestBody)
+	body := r.Body
 	if r.Header.Get("Content-Encoding") == "gzip" {
-		compressed, err := gzip.NewReader(reader)
+		uncompressed, err := gzip.NewReader(body)
 		if err != nil {
 			return nil, err
 		}
-		reader = io.LimitReader(compressed, maxRequestBody+1)
+		body = uncompressed
 	}
-	body, err := io.ReadAll(reader)
-	if err == nil && len(body) > maxRequestBody {
-		err = fmt.Errorf("more than %d bytes", maxRequestBody)
-	}
-	return body, err
+	return io.ReadAll(http.MaxBytesReader(w, body, maxRequestBody))
 }
 
 func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
