@@ -122,13 +122,9 @@ func (s *Server) DeleteAgentPool(org, id string) error {
 
 // TokenMatches reports whether token is the token of the agent pool.
 func (s *Server) TokenMatches(org, poolID, token string) bool {
-	matches := false
-	_ = s.withOrganization(org, func(o *organization) error {
-		pool, err := o.pool(poolID)
-		matches = err == nil && pool.tokenHash == hashToken(token)
-		return err
+	return slices.ContainsFunc(s.AgentPools(org), func(pool AgentPool) bool {
+		return strings.EqualFold(pool.ID, poolID) && pool.tokenHash == hashToken(token)
 	})
-	return matches
 }
 
 // pool returns the agent pool with the ID, which is a UUID in any case.
