@@ -57,7 +57,6 @@ func isForm(r *http.Request) bool {
 	return strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded")
 }
 
-// exchangeToken exchanges an ID token for an access token.
 func (s *Server) exchangeToken(r *http.Request) (any, error) {
 	body := decodeExchange(r)
 	if body.GrantType != "urn:ietf:params:oauth:grant-type:token-exchange" {
@@ -76,8 +75,12 @@ func (s *Server) exchangeToken(r *http.Request) (any, error) {
 	seconds := cmp.Or(body.Expiration, int64(defaultTokenLifetime/time.Second))
 	seconds = min(seconds, int64(s.options.MaxTokenLifetime/time.Second))
 	expires := s.options.Now().Add(time.Duration(seconds) * time.Second)
+	token := NewAccessToken()
+	s.mu.Lock()
+	s.issuedTokens[hashToken(token)] = issuedToken{org, tokenType, expires}
+	s.mu.Unlock()
 	return map[string]any{
-		"access_token":      s.issueToken(issuedToken{org, tokenType, expires}),
+		"access_token":      token,
 		"issued_token_type": body.RequestedTokenType,
 		"token_type":        "Bearer",
 		"expires_in":        seconds,
@@ -156,14 +159,6 @@ type issuedToken struct {
 	organization string
 	tokenType    TokenType
 	expires      time.Time
-}
-
-func (s *Server) issueToken(issued issuedToken) string {
-	token := NewAccessToken()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.issuedTokens[hashToken(token)] = issued
-	return token
 }
 
 func (s *Server) lookupToken(token string) (issuedToken, bool) {
