@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -68,11 +69,8 @@ type hiddenPool struct {
 }
 
 func newFaultInjector(faults Faults, seed uint64) *faultInjector {
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
 	return &faultInjector{
-		seed: seed, rates: maps.Clone(faults),
+		seed: cmp.Or(seed, rand.Uint64()), rates: maps.Clone(faults),
 		ordinals: make(map[string]int), counts: make(map[string]int), hidden: make(map[string]hiddenPool),
 	}
 }

@@ -12,6 +12,7 @@ package emulator
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
@@ -83,8 +84,7 @@ type Server struct {
 	templates templates
 	modes     atomic.Pointer[[]Mode]
 	mux       *http.ServeMux
-	// limiter is nil without a rate limit.
-	limiter *rate.Limiter
+	limiter   *rate.Limiter
 
 	// mu guards what follows, including the organizations themselves.
 	mu                  sync.Mutex
@@ -113,24 +113,24 @@ func New(options Options) (*Server, error) {
 	if len(options.Organizations) == 0 {
 		options.Organizations = []string{"acme"}
 	}
-	if options.MaxTokenLifetime == 0 {
-		options.MaxTokenLifetime = defaultMaxTokenLifetime
-	}
+	options.MaxTokenLifetime = cmp.Or(options.MaxTokenLifetime, defaultMaxTokenLifetime)
 	if options.Logger == nil {
 		options.Logger = hclog.NewNullLogger()
 	}
 	if options.Now == nil {
 		options.Now = time.Now
 	}
+	limit := rate.Inf
+	if options.RateLimit > 0 {
+		limit = rate.Limit(options.RateLimit)
+	}
 	s := &Server{
 		options:             options,
+		limiter:             rate.NewLimiter(limit, options.RateLimit),
 		faults:              newFaultInjector(options.Faults, options.Seed),
 		organizations:       make(map[string]*organization),
 		defaultOrganization: options.Organizations[0],
 		issuedTokens:        make(map[tokenHash]issuedToken),
-	}
-	if options.RateLimit > 0 {
-		s.limiter = rate.NewLimiter(rate.Limit(options.RateLimit), options.RateLimit)
 	}
 	if err := json.Unmarshal(templatesJSON, &s.templates); err != nil {
 		return nil, fmt.Errorf("reading the templates: %w", err)
@@ -214,17 +214,15 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 
 func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	if s.options.Latency > 0 {
-		timer := time.NewTimer(s.options.Latency)
-		defer timer.Stop()
 		select {
-		case <-timer.C:
+		case <-time.After(s.options.Latency):
 		case <-r.Context().Done():
 			panic(http.ErrAbortHandler)
 		}
 	}
 	s.mu.Lock()
 	api := s.api
-	limited := s.limiter != nil && !s.limiter.AllowN(s.options.Now(), 1)
+	limited := !s.limiter.AllowN(s.options.Now(), 1)
 	if limited {
 		s.faults.counts["rate-limit"]++
 	}
