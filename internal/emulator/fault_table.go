@@ -226,17 +226,14 @@ func sendResponse(b broken) {
 // sendTwice sends the response and then, without a request, the same response again.
 func sendTwice(b broken) {
 	maps.Copy(b.w.Header(), b.response.Header())
-	body := b.response.Body.Bytes()
-	var raw bytes.Buffer
-	for range 2 {
-		response := http.Response{
-			StatusCode: b.response.Code, ProtoMajor: 1, ProtoMinor: 1, Header: b.w.Header(),
-			ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)),
-		}
-		_ = response.Write(&raw) // A buffer takes everything.
+	response := http.Response{
+		StatusCode: b.response.Code, ProtoMajor: 1, ProtoMinor: 1, Header: b.w.Header(),
+		ContentLength: int64(b.response.Body.Len()), Body: io.NopCloser(b.response.Body),
 	}
+	var raw bytes.Buffer
+	_ = response.Write(&raw) // A buffer takes everything.
 	conn := b.hijack()
-	_, _ = raw.WriteTo(conn) // The client may be gone.
+	_, _ = conn.Write(bytes.Repeat(raw.Bytes(), 2)) // The client may be gone.
 	_ = conn.Close()
 }
 

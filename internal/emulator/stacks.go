@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 
@@ -77,10 +78,8 @@ func (s *Server) writeDeploymentSettings(r *http.Request, org *organization) (an
 	if r.Method == http.MethodPut {
 		base = nil
 	}
-	if err := org.setSettings(stack, mergePatch(base, patch)); err != nil {
-		return nil, err
-	}
-	return maps.Clone(stack.settings), nil
+	err = org.setSettings(stack, mergePatch(base, patch))
+	return maps.Clone(stack.settings), err
 }
 
 func (s *Server) deleteDeploymentSettings(r *http.Request, org *organization) (any, error) {
@@ -100,10 +99,7 @@ func (s *Server) CreateStack(org string, created Stack) error {
 // removes the pool from the settings. An unknown pool is an error (400).
 func (s *Server) SetStackPool(org, project, name, poolID string) error {
 	return s.withOrganization(org, func(o *organization) error {
-		target, ok := o.stacks[stackName{project, name}]
-		if !ok {
-			target = &stack{id: uuid.NewString()}
-		}
+		target := cmp.Or(o.stacks[stackName{project, name}], &stack{id: uuid.NewString()})
 		err := o.setSettings(target, mergePatch(target.settings, map[string]any{"agentPoolID": poolID}))
 		if err == nil {
 			o.stacks[stackName{project, name}] = target

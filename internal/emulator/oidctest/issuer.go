@@ -77,7 +77,6 @@ func (i *Issuer) Token(claims map[string]any) string {
 // audience that Pulumi Cloud does not accept.
 func (i *Issuer) GitHubActions(claims map[string]any) (requestURL, requestToken string) {
 	requestToken = uuid.NewString()
-	claims = maps.Clone(claims)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		query := r.URL.Query()
 		switch {
