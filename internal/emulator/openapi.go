@@ -167,8 +167,10 @@ func (s *Server) authenticate(_ context.Context, input *openapi3filter.Authentic
 	if hashToken(token) == hashToken(s.options.AccessToken) {
 		return nil
 	}
-	issued, ok := s.lookupToken(token)
-	if !ok {
+	s.mu.Lock()
+	issued, ok := s.issuedTokens[hashToken(token)]
+	s.mu.Unlock()
+	if !ok || !s.options.Now().Before(issued.expires) {
 		return errUnauthenticated
 	}
 	if org, ok := request.PathParams["org"]; ok && org != issued.organization {

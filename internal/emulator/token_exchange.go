@@ -161,13 +161,6 @@ type issuedToken struct {
 	expires      time.Time
 }
 
-func (s *Server) lookupToken(token string) (issuedToken, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	issued, ok := s.issuedTokens[hashToken(token)]
-	return issued, ok && s.options.Now().Before(issued.expires)
-}
-
 // RevokeAccessTokens invalidates all exchanged access tokens, so that requests with them fail with 401.
 func (s *Server) RevokeAccessTokens() {
 	s.mu.Lock()
