@@ -171,36 +171,34 @@ func (s *Server) subject(r *http.Request) string {
 	return r.Method + " " + strings.TrimSuffix(r.URL.Path, id) + " " + created.Name
 }
 
-func (s *Server) injectFaults(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f := s.nextFault(r)
-		if f == nil {
-			next.ServeHTTP(w, r)
-			return
-		}
-		s.options.Logger.Debug("injecting a fault", "fault", f.name, "method", r.Method, "path", r.URL.Path)
-		perform := func() *httptest.ResponseRecorder {
-			// The request takes effect even if the client no longer waits.
-			copied := r.Clone(context.WithoutCancel(r.Context()))
-			copied.Body, _ = r.GetBody() // It reads from memory.
-			response := httptest.NewRecorder()
-			next.ServeHTTP(response, copied)
-			return response
-		}
-		b := broken{w: w, r: r, response: httptest.NewRecorder()}
-		for range f.effects {
-			b.response = perform()
-		}
-		if f.effects == late {
-			s.mu.Lock()
-			n := s.faults.random("delay").IntN(len(s.faults.delayed))
-			s.faults.delayed[n] = append(s.faults.delayed[n], func() { perform() })
-			s.mu.Unlock()
-		}
-		if s.options.EchoSecrets {
-			b.echo = strings.TrimSpace(r.Header.Get("Authorization") + " " + b.response.Body.String())
-			b.echo += " " + base64.StdEncoding.EncodeToString([]byte(b.echo))
-		}
-		f.respond(b)
-	})
+func (s *Server) serveWithFaults(api http.Handler, w http.ResponseWriter, r *http.Request) {
+	f := s.nextFault(r)
+	if f == nil {
+		api.ServeHTTP(w, r)
+		return
+	}
+	s.options.Logger.Debug("injecting a fault", "fault", f.name, "method", r.Method, "path", r.URL.Path)
+	perform := func() *httptest.ResponseRecorder {
+		// The request takes effect even if the client no longer waits.
+		copied := r.Clone(context.WithoutCancel(r.Context()))
+		copied.Body, _ = r.GetBody() // It reads from memory.
+		response := httptest.NewRecorder()
+		api.ServeHTTP(response, copied)
+		return response
+	}
+	b := broken{w: w, r: r, response: httptest.NewRecorder()}
+	for range f.effects {
+		b.response = perform()
+	}
+	if f.effects == late {
+		s.mu.Lock()
+		n := s.faults.random("delay").IntN(len(s.faults.delayed))
+		s.faults.delayed[n] = append(s.faults.delayed[n], func() { perform() })
+		s.mu.Unlock()
+	}
+	if s.options.EchoSecrets {
+		b.echo = strings.TrimSpace(r.Header.Get("Authorization") + " " + b.response.Body.String())
+		b.echo += " " + base64.StdEncoding.EncodeToString([]byte(b.echo))
+	}
+	f.respond(b)
 }

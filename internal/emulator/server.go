@@ -232,7 +232,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		writeError(w, errorf(http.StatusTooManyRequests, "rate limit exceeded"))
 		return
 	}
-	s.injectFaults(api).ServeHTTP(w, r)
+	s.serveWithFaults(api, w, r)
 }
 
 // route serves an operation of the description. Like Pulumi Cloud, it responds to all other requests in plain text.
