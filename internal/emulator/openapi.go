@@ -218,7 +218,6 @@ func describeSchemaError(err *openapi3.SchemaError) string {
 	return err.Reason
 }
 
-// decodeBody decodes a body that matches the description.
 func decodeBody(r *http.Request, into any) {
 	_ = json.NewDecoder(r.Body).Decode(into) // The validation of the request has decoded it, too.
 }

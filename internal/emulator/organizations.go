@@ -15,7 +15,6 @@ type templates struct {
 	Deployment, Organization, User map[string]any
 }
 
-// organization is the state of one organization.
 type organization struct {
 	name string
 	// pools are in order of creation.

@@ -154,7 +154,6 @@ func NewAccessToken() string {
 	return "pul-" + hex.EncodeToString(random)
 }
 
-// issuedToken is the access that an exchanged access token grants.
 type issuedToken struct {
 	organization string
 	tokenType    TokenType
