@@ -11,28 +11,23 @@ import (
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/emulator"
 )
 
-func TestAgentPools_timestamps(t *testing.T) {
+func TestAgentPools_milliseconds(t *testing.T) {
 	clock := newClock()
-	for _, milliseconds := range []bool{false, true} {
-		a := newAPI(t, emulator.Options{Now: clock.Now, Milliseconds: milliseconds})
-		pool, _ := mustCreate(t, a.Server, "one")
-		mustDo(t, a.ConnectAgent("acme", pool.ID, emulator.Agent{Hostname: "host-1"}))
-		now, unit := float64(clock.Now().Unix()), 1.0
-		clock.advance(time.Hour)
-		mustDo(t, a.SetStackPool("acme", "shop", "dev", pool.ID))
-		_, err := a.StartDeployment("acme", "shop", "dev")
-		mustDo(t, err)
-		item := a.succeed(t, http.MethodGet, poolsPath, nil)["agentPools"].([]any)[0].(map[string]any)
-		detail := a.succeed(t, http.MethodGet, poolsPath+"/"+pool.ID, nil)
-		agent := detail["agents"].([]any)[0].(map[string]any)
-		if milliseconds {
-			unit = 1000
-		}
-		want := []any{now * unit, now * unit, (now + 3600) * unit, now * unit, now * unit}
-		got := []any{item["created"], item["lastSeen"], item["lastDeployment"], detail["created"], agent["lastSeen"]}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("milliseconds %t (-want +got):\n%s", milliseconds, diff)
-		}
+	a := newAPI(t, emulator.Options{Now: clock.Now, Milliseconds: true})
+	pool, _ := mustCreate(t, a.Server, "one")
+	mustDo(t, a.ConnectAgent("acme", pool.ID, emulator.Agent{Hostname: "host-1"}))
+	now := float64(clock.Now().UnixMilli())
+	clock.advance(time.Hour)
+	mustDo(t, a.SetStackPool("acme", "shop", "dev", pool.ID))
+	_, err := a.StartDeployment("acme", "shop", "dev")
+	mustDo(t, err)
+	item := a.succeed(t, http.MethodGet, poolsPath, nil)["agentPools"].([]any)[0].(map[string]any)
+	detail := a.succeed(t, http.MethodGet, poolsPath+"/"+pool.ID, nil)
+	agent := detail["agents"].([]any)[0].(map[string]any)
+	want := []any{now, now, now + 3600000, now, now}
+	got := []any{item["created"], item["lastSeen"], item["lastDeployment"], detail["created"], agent["lastSeen"]}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("times (-want +got):\n%s", diff)
 	}
 }
 

@@ -170,8 +170,7 @@ func TestFaults_staleReads(t *testing.T) {
 
 func TestFaults_list(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
-	pool, _, err := a.CreateAgentPool("acme", "one", "")
-	mustDo(t, err)
+	pool, _ := mustCreate(t, a.Server, "one")
 	for name, want := range map[string][]string{
 		"repeat-pools-after": {pool.ID, pool.ID}, "uppercase-ids-after": {strings.ToUpper(pool.ID)},
 	} {
