@@ -107,7 +107,7 @@ func (d *agentPoolDataSource) Read(ctx context.Context, req datasource.ReadReque
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	detail, err := d.data.client.GetAgentPool(ctx, organization, pool.ID)
+	_, agents, err := d.data.client.GetAgentPool(ctx, organization, pool.ID)
 	if err != nil {
 		resp.Diagnostics.Append(d.data.errorDiagnostic(readContext(organization, "read agent pool "+pool.ID), err))
 		return
@@ -115,9 +115,9 @@ func (d *agentPoolDataSource) Read(ctx context.Context, req datasource.ReadReque
 	model = agentPoolDataSourceModel{
 		agentPoolDataModel: newAgentPoolDataModel(pool),
 		Organization:       types.StringValue(organization),
-		Agents:             make([]agentDataModel, 0, len(detail.Agents)),
+		Agents:             make([]agentDataModel, 0, len(agents)),
 	}
-	for _, agent := range detail.Agents {
+	for _, agent := range agents {
 		model.Agents = append(model.Agents, newAgentDataModel(agent))
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)

@@ -117,17 +117,15 @@ func (r *agentPoolReadinessResource) Create(
 	var agents []pulumiapi.Agent
 	online := 0
 	err := r.data.client.Poll(ctx, timeout, func() (bool, error) {
-		pool, err := r.data.client.GetAgentPool(ctx, organization, id)
-		if err != nil {
-			return false, err
-		}
-		agents, online = pool.Agents, 0
+		var err error
+		_, agents, err = r.data.client.GetAgentPool(ctx, organization, id)
+		online = 0
 		for _, agent := range agents {
 			if agent.Status == "online" {
 				online++
 			}
 		}
-		return online >= required, nil
+		return online >= required, err
 	})
 	switch {
 	case err != nil:

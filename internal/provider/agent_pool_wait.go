@@ -20,10 +20,7 @@ func (r *agentPoolResource) awaitAgentPool(ctx context.Context, organization, id
 	var pool pulumiapi.AgentPool
 	var err error
 	pollErr := r.data.client.Poll(ctx, propagationWait, func() (bool, error) {
-		var detail *pulumiapi.AgentPoolDetail
-		if detail, err = r.data.client.GetAgentPool(ctx, organization, id); err == nil {
-			pool = detail.AgentPool
-		}
+		pool, _, err = r.data.client.GetAgentPool(ctx, organization, id)
 		return !isNotFound(err), nil
 	})
 	return pool, cmp.Or(pollErr, err)

@@ -24,14 +24,6 @@ type AgentPool struct {
 	CreatedAt, LastSeenAt, LastDeploymentAt time.Time
 }
 
-// AgentPoolDetail is an agent pool with its agents, which determine Status and LastSeenAt. IsDefault and
-// LastDeploymentAt are not known.
-type AgentPoolDetail struct {
-	AgentPool
-
-	Agents []Agent
-}
-
 // Agent is a runner of an agent pool. It stays listed for an hour or two after it went offline.
 type Agent struct {
 	Hostname, IP, Platform, Version string
@@ -40,44 +32,42 @@ type Agent struct {
 	LastSeenAt                      time.Time // in UTC, the zero time means never
 }
 
-// GetAgentPool returns an agent pool and its agents (GET /api/orgs/{org}/agent-pools/{poolId}). It adds the error
-// *[AgentPoolNotFoundError].
-func (c *Client) GetAgentPool(ctx context.Context, organization, id string) (*AgentPoolDetail, error) {
+// GetAgentPool returns an agent pool and its agents (GET /api/orgs/{org}/agent-pools/{poolId}). The agents determine
+// Status and LastSeenAt. IsDefault and LastDeploymentAt are not known. It adds the error *[AgentPoolNotFoundError].
+func (c *Client) GetAgentPool(ctx context.Context, organization, id string) (AgentPool, []Agent, error) {
 	o := c.newOperation(organization)
 	o.id = id
 	response, err := o.sdk().GetAgentPool(ctx, organization, id)
 	err = o.result(err)
 	switch {
 	case err != nil:
-		return nil, err
+		return AgentPool{}, nil, err
 	case !strings.EqualFold(response.ID, id):
-		return nil, o.responseErrorf("id", "is that of a different agent pool")
+		return AgentPool{}, nil, o.responseErrorf("id", "is that of a different agent pool")
 	case response.Name == "":
-		return nil, o.responseErrorf("name", "is missing")
+		return AgentPool{}, nil, o.responseErrorf("name", "is missing")
 	}
-	detail := &AgentPoolDetail{
-		AgentPool: AgentPool{
-			ID: response.ID, Name: response.Name, Description: response.Description, Status: "offline",
-			CreatedAt: unixTime(response.Created),
-		},
-		Agents: make([]Agent, len(response.Agents)),
+	pool := AgentPool{
+		ID: response.ID, Name: response.Name, Description: response.Description, Status: "offline",
+		CreatedAt: unixTime(response.Created),
 	}
+	agents := make([]Agent, len(response.Agents))
 	for i, agent := range response.Agents {
 		if agent == nil {
-			return nil, o.responseErrorf(fmt.Sprintf("agents[%d]", i), "is null")
+			return AgentPool{}, nil, o.responseErrorf(fmt.Sprintf("agents[%d]", i), "is null")
 		}
-		detail.Agents[i] = Agent{
+		agents[i] = Agent{
 			Hostname: agent.Hostname, IP: agent.IP, Platform: agent.Platform, Version: agent.Version, PID: agent.PID,
 			Status: string(agent.Status), LastSeenAt: unixTime(agent.LastSeen),
 		}
 		if agent.Status == "online" {
-			detail.Status = "online"
+			pool.Status = "online"
 		}
-		if seen := detail.Agents[i].LastSeenAt; seen.After(detail.LastSeenAt) {
-			detail.LastSeenAt = seen
+		if seen := agents[i].LastSeenAt; seen.After(pool.LastSeenAt) {
+			pool.LastSeenAt = seen
 		}
 	}
-	return detail, nil
+	return pool, agents, nil
 }
 
 // UpdateAgentPool sets the name and description of an agent pool (PATCH /api/orgs/{org}/agent-pools/{poolId}) and

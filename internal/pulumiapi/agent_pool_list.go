@@ -135,9 +135,6 @@ func (c *Client) ReadAgentPool(ctx context.Context, organization, id string) (Ag
 	if pool, found := list.ByID(id); found {
 		return pool, nil
 	}
-	detail, err := c.GetAgentPool(ctx, organization, id)
-	if err != nil {
-		return AgentPool{}, err
-	}
-	return detail.AgentPool, nil
+	pool, _, err := c.GetAgentPool(ctx, organization, id)
+	return pool, err
 }

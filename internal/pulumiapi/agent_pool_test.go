@@ -15,26 +15,24 @@ func TestGetAgentPool_decode(t *testing.T) {
 	s := newServer(t, respond(200, `{"id":"`+poolID+`","name":"runners","description":"d","created":1767225600,"agents":[
 		{"version":"2.1","platform":"linux","hostname":"h","ip":"::1","pid":"42","lastSeen":1767225600000,"status":"online","new":1},
 		{"hostname":"bare","status":"dozing"}]}`))
-	got, err := newClient(t, s).GetAgentPool(t.Context(), "acme", strings.ToUpper(poolID))
+	pool, agents, err := newClient(t, s).GetAgentPool(t.Context(), "acme", strings.ToUpper(poolID))
 	if err != nil {
 		t.Fatal(err)
 	}
 	newYear := time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
-	want := &AgentPoolDetail{
-		AgentPool: AgentPool{
-			ID: poolID, Name: "runners", Description: "d", Status: "online", CreatedAt: newYear, LastSeenAt: newYear,
-		},
-		Agents: []Agent{
-			{Hostname: "h", IP: "::1", Platform: "linux", Version: "2.1", PID: "42", Status: "online", LastSeenAt: newYear},
-			{Hostname: "bare", Status: "dozing"},
-		},
+	want := AgentPool{
+		ID: poolID, Name: "runners", Description: "d", Status: "online", CreatedAt: newYear, LastSeenAt: newYear,
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	wantAgents := []Agent{
+		{Hostname: "h", IP: "::1", Platform: "linux", Version: "2.1", PID: "42", Status: "online", LastSeenAt: newYear},
+		{Hostname: "bare", Status: "dozing"},
+	}
+	if diff := cmp.Diff(want, pool) + cmp.Diff(wantAgents, agents); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	for _, agents := range []string{``, `,"agents":null`, `,"agents":[{"status":"offline"}]`} {
 		c := newClient(t, newServer(t, respond(200, poolDetail[:len(poolDetail)-1]+agents+`}`)))
-		if got, err := c.GetAgentPool(t.Context(), "acme", poolID); err != nil || got.Status != "offline" || got.Agents == nil {
+		if got, list, err := c.GetAgentPool(t.Context(), "acme", poolID); err != nil || got.Status != "offline" || list == nil {
 			t.Errorf("%s: got %+v, %v, want an agent pool that is offline", agents, got, err)
 		}
 	}
@@ -58,7 +56,7 @@ func TestGetAgentPool_unexpectedBody(t *testing.T) {
 		``:       "",
 	} {
 		c := newClient(t, newServer(t, respond(200, body)))
-		_, err := c.GetAgentPool(t.Context(), "acme", poolID)
+		_, _, err := c.GetAgentPool(t.Context(), "acme", poolID)
 		if got := expectError[*ResponseError](t, err); got.Field != field || strings.Contains(got.Reason, "42") {
 			t.Errorf("%s: got %v, want an error about %q", body, err, field)
 		}

@@ -89,7 +89,7 @@ func TestClient_rejectsArguments(t *testing.T) {
 			return err
 		},
 		"ID": func(ctx context.Context, c *Client, _, id string) error {
-			_, err := c.GetAgentPool(ctx, "acme", id)
+			_, _, err := c.GetAgentPool(ctx, "acme", id)
 			return err
 		},
 	}

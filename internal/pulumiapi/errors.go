@@ -223,7 +223,7 @@ func (o *operation) explain(ctx context.Context, err error) error {
 	case hasStatus(err, http.StatusNotFound) && o.organization != "":
 		return &OrganizationNotFoundError{WrappedError{err}, o.organization}
 	case hasStatus(err, http.StatusBadRequest) && o.assignedID != "":
-		_, getErr := o.client.GetAgentPool(ctx, o.organization, o.assignedID)
+		_, _, getErr := o.client.GetAgentPool(ctx, o.organization, o.assignedID)
 		if _, ok := errors.AsType[*AgentPoolNotFoundError](getErr); ok {
 			return &AgentPoolNotFoundError{WrappedError{err}, o.organization, o.assignedID}
 		}

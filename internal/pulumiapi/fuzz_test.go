@@ -72,7 +72,7 @@ func FuzzErrorBody(f *testing.F) {
 			"Content-Type": {contentType}, "X-Pulumi-Request-Id": {requestID}, "Location": {contentType}, "X-Pulumi-Warning": {requestID},
 		}, body}
 		c.lists.invalidate("acme")
-		_, err := c.GetAgentPool(t.Context(), "acme", poolID)
+		_, _, err := c.GetAgentPool(t.Context(), "acme", poolID)
 		api := expectError[*APIError](t, err)
 		// The list has the same response.
 		if api.IsAPIResponse != isA[*OrganizationNotFoundError](err) || isA[*AgentPoolNotFoundError](err) ||
@@ -136,11 +136,11 @@ func FuzzDetail(f *testing.F) {
 	c := fuzzClient(f)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		c.http.Transport = respondWith{http.StatusOK, nil, body}
-		detail, err := c.GetAgentPool(t.Context(), "acme", poolID)
+		pool, agents, err := c.GetAgentPool(t.Context(), "acme", poolID)
 		if err != nil {
 			expectUnexpectedBody(t, err)
-		} else if !strings.EqualFold(detail.ID, poolID) || detail.Name == "" || detail.Agents == nil {
-			t.Errorf("got %+v", detail)
+		} else if !strings.EqualFold(pool.ID, poolID) || pool.Name == "" || agents == nil {
+			t.Errorf("got %+v, %v", pool, agents)
 		}
 	})
 }

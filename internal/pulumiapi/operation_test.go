@@ -66,11 +66,11 @@ func TestOperation_retriesIdempotentRequests(t *testing.T) {
 func TestOperation_retriesTruncatedJSON(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, sequence(respond(200, poolDetail[:40]), respond(200, poolDetail)))
-	if _, err := newClient(t, s).GetAgentPool(t.Context(), "acme", poolID); err != nil {
+	if _, _, err := newClient(t, s).GetAgentPool(t.Context(), "acme", poolID); err != nil {
 		t.Error(err)
 	}
 	s = newServer(t, respond(200, poolDetail[:40]))
-	_, err := newClient(t, s).GetAgentPool(t.Context(), "acme", poolID)
+	_, _, err := newClient(t, s).GetAgentPool(t.Context(), "acme", poolID)
 	if got := expectError[*ResponseError](t, err); got.Reason != "is incomplete JSON (40 bytes)" {
 		t.Errorf("got %v", got)
 	}
@@ -82,7 +82,7 @@ func TestOperation_maxRetries(t *testing.T) {
 	for _, maxRetries := range []int{0, 1, 4} {
 		s := newServer(t, refuse(503))
 		c := newClient(t, s, func(config *Config) { config.MaxRetries = maxRetries })
-		_, err := c.GetAgentPool(t.Context(), "acme", poolID)
+		_, _, err := c.GetAgentPool(t.Context(), "acme", poolID)
 		if got := expectError[*APIError](t, err); got.Attempts != maxRetries+1 || !hasStatus(err, 503) {
 			t.Errorf("got %+v, want a 503 after %d attempts", got, maxRetries+1)
 		}
@@ -128,7 +128,7 @@ func TestOperation_retryAfter(t *testing.T) {
 			if got := expectError[*APIError](t, err); got.RetryAfter != want || got.Attempts != 1 {
 				t.Errorf("%s: got %+v, want one attempt", value, got)
 			}
-			if _, err := c.GetAgentPool(t.Context(), "acme", poolID); err != nil || virtual.Now() != start {
+			if _, _, err := c.GetAgentPool(t.Context(), "acme", poolID); err != nil || virtual.Now() != start {
 				t.Errorf("%s: got %v, want that other requests do not wait", value, err)
 			}
 		}
@@ -142,7 +142,7 @@ func TestOperation_rateLimitWithoutRetries(t *testing.T) {
 	virtual := newClock()
 	c := newClient(t, s, withClock(virtual), func(config *Config) { config.MaxRetries = 0 })
 	for _, want := range []bool{false, true} {
-		if _, err := c.GetAgentPool(t.Context(), "acme", poolID); (err == nil) != want || len(virtual.slept) > 0 {
+		if _, _, err := c.GetAgentPool(t.Context(), "acme", poolID); (err == nil) != want || len(virtual.slept) > 0 {
 			t.Errorf("got %v after the waits %v", err, virtual.slept)
 		}
 	}
@@ -254,7 +254,7 @@ func TestOperation_requestTimeout(t *testing.T) {
 	})
 	for name, handler := range map[string]http.HandlerFunc{"no response": hang, "no body": bodyHangs} {
 		c := newClient(t, newServer(t, handler), func(config *Config) { config.RequestTimeout = 20 * time.Millisecond })
-		_, err := c.GetAgentPool(t.Context(), "acme", poolID)
+		_, _, err := c.GetAgentPool(t.Context(), "acme", poolID)
 		got := expectError[*TransportError](t, err)
 		want := "GET /api/orgs/acme/agent-pools/" + poolID + ": no response within 20ms"
 		if got.Timeout != 20*time.Millisecond || got.Attempts != 3 || got.Error() != want {
@@ -303,7 +303,7 @@ func TestAPIError(t *testing.T) {
 				w.WriteHeader(http.StatusForbidden)
 				_, _ = w.Write([]byte(test.body))
 			}
-			_, err := newClient(t, newServer(t, handlers{"get": failure})).GetAgentPool(t.Context(), "acme", poolID)
+			_, _, err := newClient(t, newServer(t, handlers{"get": failure})).GetAgentPool(t.Context(), "acme", poolID)
 			got := expectError[*APIError](t, err)
 			test.want.Endpoint = "GET /api/orgs/acme/agent-pools/" + poolID
 			test.want.StatusCode, test.want.RequestID, test.want.Attempts = http.StatusForbidden, "r-1", 1

@@ -49,7 +49,10 @@ var testOperations = []testOperation{
 	},
 	{
 		"get", http.MethodGet, "/api/orgs/acme/agent-pools/" + poolID, "", respond(200, poolDetail),
-		func(ctx context.Context, c *Client) error { _, err := c.GetAgentPool(ctx, "acme", poolID); return err },
+		func(ctx context.Context, c *Client) error {
+			_, _, err := c.GetAgentPool(ctx, "acme", poolID)
+			return err
+		},
 	},
 	{
 		"create", http.MethodPost, "/api/orgs/acme/agent-pools", `{"name":"runners","description":""}`,

@@ -84,7 +84,7 @@ func TestTransport_redirects(t *testing.T) {
 		}
 	}
 	loop := newServer(t, http.RedirectHandler("/api/orgs/acme/agent-pools/"+poolID, http.StatusFound))
-	_, err := newClient(t, loop).GetAgentPool(t.Context(), "acme", poolID)
+	_, _, err := newClient(t, loop).GetAgentPool(t.Context(), "acme", poolID)
 	if got := expectError[*TransportError](t, err); got.Attempts != 1 {
 		t.Errorf("a loop: got %v", got)
 	}
@@ -99,7 +99,7 @@ func TestTransport_bodyLimits(t *testing.T) {
 		_ = writer.Close()
 	})
 	s := newServer(t, bomb)
-	_, err := newClient(t, s).GetAgentPool(t.Context(), "acme", poolID)
+	_, _, err := newClient(t, s).GetAgentPool(t.Context(), "acme", poolID)
 	if got := expectError[*ResponseError](t, err); !strings.Contains(got.Reason, "larger") {
 		t.Errorf("got %v", got)
 	}
@@ -111,7 +111,7 @@ func TestTransport_bodyLimits(t *testing.T) {
 			_, err = w.Write(chunk)
 		}
 	}
-	_, err = newClient(t, newServer(t, http.HandlerFunc(endless))).GetAgentPool(t.Context(), "acme", poolID)
+	_, _, err = newClient(t, newServer(t, http.HandlerFunc(endless))).GetAgentPool(t.Context(), "acme", poolID)
 	if got := expectError[*APIError](t, err); got.StatusCode != http.StatusNotFound || got.IsAPIResponse || len(err.Error()) > 300 {
 		t.Errorf("got %+v, want a 404 that is not from Pulumi Cloud", got)
 	}
@@ -127,8 +127,8 @@ func TestTransport_gzip(t *testing.T) {
 		_, _ = io.WriteString(writer, poolDetail)
 		_ = writer.Close()
 	}))
-	if detail, err := newClient(t, s).GetAgentPool(t.Context(), "acme", poolID); err != nil || detail.Description != "from GET" {
-		t.Errorf("got %+v, %v", detail, err)
+	if pool, _, err := newClient(t, s).GetAgentPool(t.Context(), "acme", poolID); err != nil || pool.Description != "from GET" {
+		t.Errorf("got %+v, %v", pool, err)
 	}
 }
 
@@ -205,12 +205,12 @@ func TestTransport_deadConnections(t *testing.T) {
 	}), func(s *server) { listener.Listener, s.Listener = s.Listener, listener })
 	c := newClient(t, s, func(config *Config) { config.RequestTimeout, config.MaxRetries = 2*time.Second, 10 })
 	inParallel(idle, idle, func(int) {
-		if _, err := c.GetAgentPool(t.Context(), "acme", poolID); err != nil {
+		if _, _, err := c.GetAgentPool(t.Context(), "acme", poolID); err != nil {
 			t.Error(err)
 		}
 	})
 	listener.kill()
-	if _, err := c.GetAgentPool(t.Context(), "acme", poolID); err != nil {
+	if _, _, err := c.GetAgentPool(t.Context(), "acme", poolID); err != nil {
 		t.Error(err)
 	}
 }
@@ -227,7 +227,7 @@ func TestTransport_deadHTTP2Connection(t *testing.T) {
 		if dead {
 			listener.kill()
 		}
-		_, err := c.GetAgentPool(t.Context(), "acme", poolID)
+		_, _, err := c.GetAgentPool(t.Context(), "acme", poolID)
 		if transportErr, _ := errors.AsType[*TransportError](err); (err != nil) != dead || dead && transportErr.Timeout > 0 {
 			t.Errorf("dead: %t: got %v", dead, err)
 		}
@@ -268,7 +268,7 @@ func TestTransport_proxyAuthentication(t *testing.T) {
 	transport := newTransport(nil, time.Minute)
 	transport.Proxy = http.ProxyURL(address)
 	c.http.Transport = transport
-	_, err := c.GetAgentPool(t.Context(), "acme", poolID)
+	_, _, err := c.GetAgentPool(t.Context(), "acme", poolID)
 	if !errors.Is(err, ErrProxyAuthentication) {
 		t.Errorf("got %v", err)
 	}
@@ -278,7 +278,7 @@ func TestTransport_wrongScheme(t *testing.T) {
 	t.Parallel()
 	plain := newServer(t, respond(200, poolDetail))
 	c := newClient(t, plain, func(config *Config) { config.BaseURL.Scheme = "https" })
-	_, err := c.GetAgentPool(t.Context(), "acme", poolID)
+	_, _, err := c.GetAgentPool(t.Context(), "acme", poolID)
 	if got := expectError[*TransportError](t, err); got.Attempts != 1 || !errors.Is(err, http.ErrSchemeMismatch) {
 		t.Errorf("https on a plain port: got %+v", got)
 	}
