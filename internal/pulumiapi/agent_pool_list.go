@@ -51,7 +51,8 @@ func (l *AgentPoolList) ByName(name string) []AgentPool {
 // other and with [Client.ReadAgentPool] for [Config].ListMaxAge, but never one from before the latest write of this
 // client to the organization.
 func (c *Client) AgentPools(ctx context.Context, organization string) (*AgentPoolList, error) {
-	return c.lists.get(ctx, organization, c.config.ListMaxAge, func(ctx context.Context) (*AgentPoolList, error) {
+	isFresh := func(_ *AgentPoolList, age time.Duration) bool { return age < c.config.ListMaxAge }
+	return c.lists.get(ctx, organization, isFresh, func(ctx context.Context) (*AgentPoolList, error) {
 		return c.RefreshAgentPools(ctx, organization)
 	})
 }

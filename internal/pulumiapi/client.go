@@ -56,7 +56,6 @@ type Config struct {
 type Client struct {
 	config   Config
 	http     *http.Client
-	exchange *exchangeTokenSource // nil with a static access token
 	redactor *redactor
 	throttle throttle
 
@@ -64,6 +63,7 @@ type Client struct {
 	lists               *readCache[*AgentPoolList] // by organization
 	editions            *readCache[bool]           // by organization: whether its edition has agent pools
 	defaultOrganization *readCache[string]
+	accessTokens        *readCache[accessToken] // one, unless it is static
 
 	mu       sync.Mutex
 	warnings []string
@@ -89,12 +89,10 @@ func New(config Config) *Client {
 		lists:               newReadCache[*AgentPoolList](config.Now),
 		editions:            newReadCache[bool](config.Now),
 		defaultOrganization: newReadCache[string](config.Now),
+		accessTokens:        newReadCache[accessToken](config.Now),
 	}
 	c.http = &http.Client{Transport: newTransport(config.RootCAs, config.RequestTimeout), CheckRedirect: checkRedirect}
 	c.throttle = throttle{client: c, turn: make(chan struct{}, 1)}
-	if config.Exchange != nil {
-		c.exchange = &exchangeTokenSource{client: c, exchange: *config.Exchange, exchanges: newReadCache[string](config.Now)}
-	}
 	return c
 }
 

@@ -130,7 +130,7 @@ func (o *operation) run(req *http.Request) error {
 		switch {
 		case verdict == succeeded:
 			return nil
-		case verdict == unauthorized && c.exchange != nil && o.refusedToken == "":
+		case verdict == unauthorized && c.config.Exchange != nil && o.refusedToken == "":
 			o.refusedToken = token
 		case verdict == rateLimited && c.config.MaxRetries > 0 && a.received.Sub(o.limitedSince)+a.retryAfter < maxRateLimitWait:
 			// throttle.wait waits, together with all other requests of the client.
@@ -193,18 +193,16 @@ func (o *operation) authorize(req *http.Request) (string, error) {
 	if o.isTokenExchange {
 		return "", nil
 	}
-	token := o.client.config.AccessToken
-	if o.client.exchange != nil {
-		var err error
-		if token, err = o.client.exchange.accessToken(req.Context(), o.refusedToken); err != nil {
-			if req.Context().Err() != nil {
-				return "", o.transportError(err)
-			}
-			return "", &AuthenticationError{Err: err}
-		}
+	token, err := o.client.accessToken(req.Context(), o.refusedToken)
+	switch {
+	case err == nil:
+		req.Header.Set("Authorization", "token "+token)
+	case req.Context().Err() != nil:
+		err = o.transportError(err)
+	default:
+		err = &AuthenticationError{Err: err}
 	}
-	req.Header.Set("Authorization", "token "+token)
-	return token, nil
+	return token, err
 }
 
 // sendOnce sends the request once.

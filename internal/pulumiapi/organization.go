@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"math"
 	"net/http"
 	"strings"
 
@@ -15,7 +14,7 @@ import (
 // DefaultOrganization returns the default organization of the user of the access token, empty if there is none
 // (GET /api/user/organizations/default). It is requested once, even if that fails.
 func (c *Client) DefaultOrganization(ctx context.Context) (string, error) {
-	return c.defaultOrganization.get(ctx, "", math.MaxInt64, c.getDefaultOrganization)
+	return c.defaultOrganization.get(ctx, "", forever, c.getDefaultOrganization)
 }
 
 func (c *Client) getDefaultOrganization(ctx context.Context) (string, error) {
@@ -71,7 +70,7 @@ func (c *Client) setDefaultAgentPool(
 // hasAgentPools reports whether the edition of an organization has agent pools (GET /api/orgs/{org}/metadata). It is
 // requested once, even if that fails.
 func (c *Client) hasAgentPools(ctx context.Context, organization string) (bool, error) {
-	return c.editions.get(ctx, organization, math.MaxInt64, func(ctx context.Context) (bool, error) {
+	return c.editions.get(ctx, organization, forever, func(ctx context.Context) (bool, error) {
 		o := c.newOperation("") // Without the organization, so that explain does not wait for this lookup.
 		_, err := o.sdk().GetOrganizationMetadata(ctx, organization)
 		var body struct {

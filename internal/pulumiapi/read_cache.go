@@ -30,15 +30,15 @@ type cachedRead[T any] struct {
 	done chan struct{}
 }
 
-// get returns the result of a fetch that finished less than maxAge ago, or waits for the one in progress, or starts
-// one. A fetch is canceled when no caller waits for it any more.
+// get returns the result of the last fetch if isFresh accepts it and its age, or waits for the fetch in progress, or
+// starts one. A fetch is canceled when no caller waits for it any more.
 func (c *readCache[T]) get(
-	ctx context.Context, key string, maxAge time.Duration, fetch func(context.Context) (T, error),
+	ctx context.Context, key string, isFresh func(T, time.Duration) bool, fetch func(context.Context) (T, error),
 ) (T, error) {
 	key = strings.ToLower(key)
 	c.mu.Lock()
 	read := c.byKey[key]
-	if read == nil || !read.finished.IsZero() && c.now().Sub(read.finished) >= maxAge {
+	if read == nil || !read.finished.IsZero() && !isFresh(read.result, c.now().Sub(read.finished)) {
 		shared, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		read = &cachedRead[T]{cancel: cancel, done: make(chan struct{})}
 		c.byKey[key] = read
@@ -56,13 +56,11 @@ func (c *readCache[T]) get(
 
 	select {
 	case <-read.done:
+		return read.result, read.err
 	case <-ctx.Done():
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !read.finished.IsZero() {
-		return read.result, read.err
-	}
 	read.waiting--
 	if read.waiting == 0 {
 		read.cancel()
@@ -72,6 +70,9 @@ func (c *readCache[T]) get(
 	}
 	return read.result, ctx.Err()
 }
+
+// forever accepts every result.
+func forever[T any](T, time.Duration) bool { return true }
 
 // peek returns the last successful result that was not invalidated, or the zero value.
 func (c *readCache[T]) peek(key string) (result T) {

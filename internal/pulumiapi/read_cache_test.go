@@ -21,7 +21,8 @@ func TestReadCache_shares(t *testing.T) {
 		}
 		get := func(key string, maxAge time.Duration, want int) {
 			t.Helper()
-			if got, err := cache.get(t.Context(), key, maxAge, fetch); got != want || err != nil {
+			isFresh := func(_ int, age time.Duration) bool { return age < maxAge }
+			if got, err := cache.get(t.Context(), key, isFresh, fetch); got != want || err != nil {
 				t.Errorf("got %d, %v, want %d", got, err, want)
 			}
 		}
@@ -57,7 +58,7 @@ func TestReadCache_cancelsWithLastReader(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancels[i] = cancel
 			group.Go(func() {
-				if _, err := cache.get(ctx, "acme", time.Second, fetch); !errors.Is(err, context.Canceled) {
+				if _, err := cache.get(ctx, "acme", forever, fetch); !errors.Is(err, context.Canceled) {
 					t.Errorf("got %v, want context.Canceled", err)
 				}
 			})
@@ -72,7 +73,7 @@ func TestReadCache_cancelsWithLastReader(t *testing.T) {
 		}
 		group.Wait()
 		succeed := func(context.Context) (int, error) { return 7, nil }
-		if got, err := cache.get(t.Context(), "acme", time.Second, succeed); got != 7 || err != nil {
+		if got, err := cache.get(t.Context(), "acme", forever, succeed); got != 7 || err != nil {
 			t.Errorf("a new reader: got %d, %v, want 7", got, err)
 		}
 	})
@@ -89,7 +90,7 @@ func TestReadCache_invalidate(t *testing.T) {
 			defer cancel()
 			var group sync.WaitGroup
 			group.Go(func() {
-				got, err := cache.get(ctx, "acme", time.Hour, func(ctx context.Context) (string, error) {
+				got, err := cache.get(ctx, "acme", forever, func(ctx context.Context) (string, error) {
 					return "old", sleep(ctx, time.Minute)
 				})
 				if canceled != (err != nil) || !canceled && got != "old" {
@@ -100,7 +101,7 @@ func TestReadCache_invalidate(t *testing.T) {
 			cache.invalidate("ACME")
 			latest := func(context.Context) (string, error) { return "new", nil }
 			for range 2 {
-				if got, err := cache.get(t.Context(), "acme", time.Hour, latest); got != "new" || err != nil {
+				if got, err := cache.get(t.Context(), "acme", forever, latest); got != "new" || err != nil {
 					t.Errorf("got %q, %v, want the new value", got, err)
 				}
 				if canceled {

@@ -63,10 +63,36 @@ func (e *ExchangeRefusedError) WrongAudience() bool {
 	return len(e.Audiences) > 0 && !slices.Contains(e.Audiences, e.Exchange.Audience())
 }
 
-// accessToken is a short-lived access token.
+// accessToken is a short-lived access token. Its times are on the local clock, and zero if the server did not send a
+// lifetime.
 type accessToken struct {
-	value  string
-	expiry time.Time // on the local clock, zero if the server did not send a lifetime
+	value           string
+	renewAt, expiry time.Time
+}
+
+// expiryDelta is how long before its expiry a token is no longer used, at most, to leave requests in transit time.
+const expiryDelta = time.Minute
+
+// accessToken returns an access token that is not the refused one. An exchange obtains it when the first request needs
+// it, again shortly before it expires, and again when it is refused. If a renewal fails, it is used until it expires.
+func (c *Client) accessToken(ctx context.Context, refused string) (string, error) {
+	if c.config.Exchange == nil {
+		return c.config.AccessToken, nil
+	}
+	latest := c.accessTokens.peek("")
+	isUsable := func(token accessToken, until time.Time) bool {
+		return token.value != "" && token.value != refused && (until.IsZero() || c.config.Now().Before(until))
+	}
+	isFresh := func(token accessToken, _ time.Duration) bool { return isUsable(token, token.renewAt) }
+	token, err := c.accessTokens.get(ctx, "", isFresh, func(ctx context.Context) (accessToken, error) {
+		token, err := c.exchangeToken(ctx, *c.config.Exchange)
+		if err != nil && isUsable(latest, latest.expiry) {
+			latest.renewAt = latest.expiry
+			return latest, nil
+		}
+		return token, err
+	})
+	return token.value, err
 }
 
 // exchangeToken exchanges an ID token for an access token (POST /api/oauth/token). It adds the error
@@ -93,6 +119,7 @@ func (c *Client) exchangeToken(ctx context.Context, x TokenExchange) (accessToke
 	token := accessToken{value: response.AccessToken}
 	if lifetime := time.Duration(response.ExpiresIn) * time.Second; lifetime > 0 {
 		token.expiry = o.last.started.Add(lifetime)
+		token.renewAt = token.expiry.Add(-min(expiryDelta, lifetime/10))
 	}
 	return token, nil
 }

@@ -370,9 +370,9 @@ func TestTokenSource_canceled(t *testing.T) {
 		}
 	})
 	for waiting := 0; waiting < 2; runtime.Gosched() {
-		c.exchange.exchanges.mu.Lock()
-		waiting = c.exchange.exchanges.byKey[""].waiting
-		c.exchange.exchanges.mu.Unlock()
+		c.accessTokens.mu.Lock()
+		waiting = c.accessTokens.byKey[""].waiting
+		c.accessTokens.mu.Unlock()
 	}
 	cancel()
 	canceled.Wait()
