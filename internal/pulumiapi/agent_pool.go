@@ -87,7 +87,7 @@ func (c *Client) UpdateAgentPool(ctx context.Context, organization, id, name, de
 			err = o.responseErrorf("name", "is missing")
 		}
 		conflict := hasStatus(err, http.StatusConflict)
-		if !conflict && !o.ambiguous && !isResponseError(err) {
+		if !conflict && !o.ambiguous {
 			return AgentPool{}, err
 		}
 		// A lost response, or a refusal because an earlier attempt already succeeded: the list shows which.
@@ -141,7 +141,7 @@ func (c *Client) DeleteAgentPool(ctx context.Context, organization, id string, f
 	if _, notFound := errors.AsType[*AgentPoolNotFoundError](err); notFound {
 		return nil
 	}
-	if isResponseError(err) {
+	if _, unexpected := errors.AsType[*ResponseError](err); unexpected {
 		if list, listErr := c.RefreshAgentPools(ctx, organization); listErr == nil && !list.has(id) {
 			return nil
 		}

@@ -81,7 +81,7 @@ func (o *createOperation) send(ctx context.Context) (CreatedAgentPool, error) {
 			err = o.responseErrorf("id", "is that of the agent pool from a different request")
 		}
 	}
-	if o.ambiguous = o.ambiguous || isResponseError(err); o.ambiguous {
+	if o.ambiguous {
 		o.ambiguousErr = err
 		if o.ambiguousSince.IsZero() {
 			o.ambiguousSince = o.last.sent

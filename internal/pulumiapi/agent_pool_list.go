@@ -3,6 +3,7 @@ package pulumiapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -130,7 +131,7 @@ func (o *operation) checkPages() error {
 // *[AgentPoolNotFoundError].
 func (c *Client) ReadAgentPool(ctx context.Context, organization, id string) (AgentPool, error) {
 	list, listErr := c.AgentPools(ctx, organization)
-	if listErr != nil && !isResponseError(listErr) {
+	if _, unexpected := errors.AsType[*ResponseError](listErr); listErr != nil && !unexpected {
 		return AgentPool{}, listErr
 	}
 	if pool, found := list.ByID(id); found {

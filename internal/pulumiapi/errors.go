@@ -188,12 +188,6 @@ type AuthenticationError struct{ Err error }
 
 func (e *AuthenticationError) Error() string { return e.Err.Error() }
 
-// isResponseError reports whether err is a success with an unexpected body, such as the page of a proxy.
-func isResponseError(err error) bool {
-	_, ok := errors.AsType[*ResponseError](err)
-	return ok
-}
-
 // hasStatus reports whether err is a response with one of the status codes from Pulumi Cloud itself.
 func hasStatus(err error, codes ...int) bool {
 	apiErr, ok := errors.AsType[*APIError](err)
@@ -215,18 +209,13 @@ func (o *operation) failure(a *attempt) error {
 	return o.apiError(a)
 }
 
-// explain returns a more specific error for a 400, 402, 403 or 404.
+// explain returns a more specific error for a 402, 403 or 404.
 func (o *operation) explain(ctx context.Context, err error) error {
 	switch {
 	case hasStatus(err, http.StatusNotFound) && (o.id != "" || o.stack != nil):
 		return o.explainNotFound(ctx, err)
 	case hasStatus(err, http.StatusNotFound) && o.organization != "":
 		return &OrganizationNotFoundError{WrappedError{err}, o.organization}
-	case hasStatus(err, http.StatusBadRequest) && o.assignedID != "":
-		_, _, getErr := o.client.GetAgentPool(ctx, o.organization, o.assignedID)
-		if _, ok := errors.AsType[*AgentPoolNotFoundError](getErr); ok {
-			return &AgentPoolNotFoundError{WrappedError{err}, o.organization, o.assignedID}
-		}
 	case hasStatus(err, http.StatusPaymentRequired, http.StatusForbidden) && o.organization != "":
 		available, metadataErr := o.client.hasAgentPools(ctx, o.organization)
 		if metadataErr == nil && !available {
@@ -273,7 +262,10 @@ func (o *operation) transportError(err error) *TransportError {
 	return result
 }
 
+// responseErrorf returns an error for the last response. A proxy may have replaced it, so that the request may have taken
+// effect.
 func (o *operation) responseErrorf(field, format string, arguments ...any) error {
+	o.ambiguous = true
 	return &ResponseError{
 		Endpoint: o.endpoint, StatusCode: o.last.status, Field: field, Reason: fmt.Sprintf(format, arguments...),
 		ContentType: o.contentType(o.last), RequestID: o.sanitize(o.last.header.Get(requestIDHeader)),

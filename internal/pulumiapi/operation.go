@@ -22,7 +22,6 @@ type operation struct {
 	client       *Client
 	organization string // empty if the path has none
 	id           string // of the agent pool in the path, or empty
-	assignedID   string // of an agent pool in the request, or empty
 	stack        *Stack // in the path, or nil
 	wantStatus   int    // the only success, whereas the SDK accepts every status below 400
 	idempotent   bool   // whether the request may be sent again after an attempt that may have taken effect
@@ -67,21 +66,12 @@ func (o *operation) result(err error) error {
 	case o.last == nil: // The SDK could not build the request.
 		return &ArgumentError{Argument: "request", Reason: err.Error()}
 	}
-	o.ambiguous = true // A proxy may have replaced the response.
 	if typeErr, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		// Value may contain the value itself, such as "number 12".
 		kind, _, _ := strings.Cut(typeErr.Value, " ")
 		return o.responseErrorf(typeErr.Field, "has the unexpected JSON type %s", kind)
 	}
 	return o.responseErrorf("", "is not the expected JSON (%d bytes)", len(o.last.body))
-}
-
-// wrapAmbiguous wraps the final error of an operation in an *[AmbiguousError] if an attempt may have taken effect.
-func (o *operation) wrapAmbiguous(err error) error {
-	if err == nil || !o.ambiguous {
-		return err
-	}
-	return &AmbiguousError{WrappedError{err}}
 }
 
 // decode is result for a response in which the SDK requires more than is needed. It decodes the response into body.

@@ -60,11 +60,27 @@ func (c *Client) setDefaultAgentPool(
 	ctx context.Context, organization, id string, precondition func(context.Context) error,
 ) error {
 	o := c.newOperation(organization)
-	o.assignedID, o.precondition = id, precondition
+	o.precondition = precondition
 	_, err := o.sdk().UpdateOrganizationSettings(ctx, organization,
 		apitype.UpdateOrganizationRequest{SetDefaultAgentPoolID: &id})
-	var metadata json.RawMessage // does not contain the default
-	return o.wrapAmbiguous(o.decode(err, &metadata))
+	return o.assignmentResult(ctx, id, err)
+}
+
+// assignmentResult is result for an operation that assigns the agent pool with the ID, if it is not empty. The body of the
+// response does not matter: it lacks the default of an organization, and has the secrets of a stack as ciphertext.
+func (o *operation) assignmentResult(ctx context.Context, id string, err error) error {
+	var body json.RawMessage
+	err = o.decode(err, &body)
+	if hasStatus(err, http.StatusBadRequest) && id != "" {
+		_, _, getErr := o.client.GetAgentPool(ctx, o.organization, id)
+		if _, notFound := errors.AsType[*AgentPoolNotFoundError](getErr); notFound {
+			err = &AgentPoolNotFoundError{WrappedError{err}, o.organization, id}
+		}
+	}
+	if err != nil && o.ambiguous {
+		return &AmbiguousError{WrappedError{err}}
+	}
+	return err
 }
 
 // hasAgentPools reports whether the edition of an organization has agent pools (GET /api/orgs/{org}/metadata). It is

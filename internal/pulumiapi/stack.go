@@ -2,7 +2,6 @@ package pulumiapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"strings"
 
@@ -62,9 +61,8 @@ func (c *Client) patchStack(
 	ctx context.Context, stack Stack, id jsonvalue.Value[string], precondition func(context.Context) error,
 ) error {
 	o := c.newOperation(stack.Organization)
-	o.stack, o.assignedID, o.precondition = &stack, id.ValueOrDefault(), precondition
+	o.stack, o.precondition = &stack, precondition
 	_, err := o.sdk().PatchDeploymentSettings(ctx, stack.Organization, stack.Project, stack.Name,
 		apitype.DeploymentSettingsRequest{AgentPoolID: id})
-	var settings json.RawMessage // with secrets as ciphertext, not needed
-	return o.wrapAmbiguous(o.decode(err, &settings))
+	return o.assignmentResult(ctx, id.ValueOrDefault(), err)
 }
