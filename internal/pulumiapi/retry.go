@@ -66,10 +66,7 @@ func retryAfter(header http.Header, now time.Time) time.Duration {
 // withGracePeriod returns a context that ends the given time after ctx does, or when the returned function is called.
 func withGracePeriod(ctx context.Context, period time.Duration) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() {
-		_ = sleep(longer, period) // Its error reports that longer has ended already.
-		cancel()
-	})
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(period, cancel) })
 	return longer, func() {
 		stop()
 		cancel()
