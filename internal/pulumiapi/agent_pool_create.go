@@ -1,11 +1,9 @@
 package pulumiapi
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -29,8 +27,7 @@ func (c *Client) CreateAgentPool(ctx context.Context, organization, name, descri
 	defer cancel()
 	o := &createOperation{operation: c.newOperation(organization), name: name, description: description}
 	o.idempotent = false
-	o.gracePeriod = c.config.GracePeriod / 2 // The second half is for the list.
-	o.known = cmp.Or(c.lists.peek(organization), &AgentPoolList{})
+	o.known = c.lists.peek(organization)
 	defer c.lists.invalidate(organization) // It may be from before a late create.
 	for {
 		created, err := o.send(ctx)
@@ -38,7 +35,7 @@ func (c *Client) CreateAgentPool(ctx context.Context, organization, name, descri
 		case err == nil:
 			return created, nil
 		case o.ambiguousErr != nil:
-			err = o.resolve(ctx, grace, err)
+			err = o.reconcile(ctx, grace, err)
 		case hasStatus(err, http.StatusConflict):
 			list, _ := c.RefreshAgentPools(ctx, organization)
 			err = o.resolveConflict(ctx, name, list, err)
@@ -54,7 +51,7 @@ type createOperation struct {
 	*operation
 
 	name, description string
-	known             *AgentPoolList // from before the create, may be empty
+	known             *AgentPoolList // from before the create, or nil
 
 	ambiguousErr   error     // of the last attempt that may have taken effect, nil if there is none
 	ambiguousSince time.Time // when the first such attempt was sent
@@ -90,9 +87,8 @@ func (o *createOperation) send(ctx context.Context) (CreatedAgentPool, error) {
 	return CreatedAgentPool{}, err
 }
 
-// resolve determines the outcome after an attempt that may have taken effect. It returns nil if the request should be
-// sent again.
-func (o *createOperation) resolve(ctx, grace context.Context, err error) error {
+// reconcile determines from the list whether an attempt took effect. It returns nil if the request should be sent again.
+func (o *createOperation) reconcile(ctx, grace context.Context, err error) error {
 	// The server may need a moment until the list shows the agent pool. A cancellation ends this wait only.
 	mayRetry := o.mayRetry()
 	if mayRetry {
@@ -100,83 +96,65 @@ func (o *createOperation) resolve(ctx, grace context.Context, err error) error {
 	} else {
 		_ = o.client.config.Sleep(ctx, o.client.backoff(o.retriesUsed))
 	}
-	result, pool, lookupErr := o.reconcile(ctx, grace, hasStatus(err, http.StatusConflict))
+	cause := WrappedError{o.ambiguousErr}
+	list, listErr := o.listWithName(ctx, grace, hasStatus(err, http.StatusConflict))
+	pools := list.ByName(o.name)
+	candidates, certain := o.compare(pools, list)
 	switch {
-	case result == createdByUs:
-		return &TokenLostError{WrappedError: WrappedError{o.ambiguousErr}, Organization: o.organization, Pool: *pool}
-	case result == notOurs:
-		return &AgentPoolExistsError{
-			WrappedError: WrappedError{o.ambiguousErr}, Organization: o.organization, Name: o.name, Existing: pool,
-		}
-	case result == notCreated && o.ambiguous && mayRetry && ctx.Err() == nil:
+	case certain:
+		return &TokenLostError{WrappedError: cause, Organization: o.organization, Pool: candidates[0]}
+	case len(pools) > 0 && len(candidates) == 0:
+		return &AgentPoolExistsError{WrappedError: cause, Organization: o.organization, Name: o.name, Existing: &pools[0]}
+	case listErr == nil && len(pools) == 0 && o.ambiguous && mayRetry && ctx.Err() == nil:
 		return nil
 	}
-	cause := o.ambiguousErr
 	if !o.ambiguous {
-		cause = errors.Join(cause, err) // An earlier attempt may still be in progress on the server.
+		cause.Err = errors.Join(cause.Err, err) // An earlier attempt may still be in progress on the server.
 	}
-	return &UnknownOutcomeError{
-		WrappedError: WrappedError{cause}, Organization: o.organization, Name: o.name, LookupErr: lookupErr, Candidate: pool,
+	unknown := &UnknownOutcomeError{WrappedError: cause, Organization: o.organization, Name: o.name, LookupErr: listErr}
+	if len(candidates) > 0 {
+		unknown.Candidate = &candidates[0]
 	}
+	return unknown
 }
-
-// outcome is the result of reconcile.
-type outcome int
-
-const (
-	notCreated  outcome = iota // no agent pool has the name
-	createdByUs                // this create created the agent pool
-	notOurs                    // only agent pools that this create did not create have the name
-	undecided                  // the agent pool may be from this create, or the list is not readable
-)
 
 // conflictReads is the number of lists after a 409 that follows a lost response: the server may refuse a name that its
 // list does not show yet.
 const conflictReads = 3
 
-// reconcile determines from the list whether an earlier attempt took effect. After a cancellation it reads the list
-// until the end of the grace period, because the server may still be processing the canceled request.
-func (o *createOperation) reconcile(ctx, grace context.Context, conflict bool) (outcome, *AgentPool, error) {
+// listWithName returns a list with the name, or the last one. After a cancellation it reads the list until the end of
+// the grace period, because the server may still be processing the canceled request.
+func (o *createOperation) listWithName(ctx, grace context.Context, conflict bool) (*AgentPoolList, error) {
 	c := o.client
+	var last *AgentPoolList
 	for read := 1; ; read++ {
 		list, err := c.RefreshAgentPools(grace, o.organization)
 		switch {
-		case err != nil && (read == 1 || grace.Err() == nil):
-			return undecided, nil, err
+		case err != nil && last != nil && grace.Err() != nil:
+			return last, nil //nolint:nilerr // The time is over, and the lists before did not have it.
 		case err != nil:
-			return notCreated, nil, nil //nolint:nilerr // The grace period is over, and the lists before did not have it.
+			return nil, err
+		case len(list.ByName(o.name)) > 0, ctx.Err() == nil && (!conflict || read >= conflictReads):
+			return list, nil
 		}
-		if pools := list.ByName(o.name); len(pools) > 0 {
-			result, pool := o.compare(pools, list)
-			return result, pool, nil
-		}
-		if ctx.Err() == nil && (!conflict || read >= conflictReads) {
-			return notCreated, nil, nil
-		}
+		last = list
 		_ = c.config.Sleep(grace, c.backoff(read-1)) // Without time left, the next list fails.
 	}
 }
 
-// compare reports whether one of the agent pools is the result of this create. It compares descriptions and creation
-// times. All times are on the clock of the server.
-func (o *createOperation) compare(pools []AgentPool, list *AgentPoolList) (outcome, *AgentPool) {
-	elapsed := list.received.Sub(o.ambiguousSince)
-	earliest, latest := list.date.Add(-elapsed-clockTolerance), list.date.Add(clockTolerance)
-	var ours, unclear []AgentPool
+// compare returns the agent pools that may be the result of this create, and whether there is one that certainly is. It
+// compares descriptions and creation times. All times are on the clock of the server.
+func (o *createOperation) compare(pools []AgentPool, list *AgentPoolList) (candidates []AgentPool, certain bool) {
+	certain = true
 	for _, pool := range pools {
+		age := list.date.Sub(pool.CreatedAt)
 		switch {
 		case o.known.has(pool.ID), strings.TrimSpace(pool.Description) != strings.TrimSpace(o.description): // not ours
 		case pool.CreatedAt.IsZero(), list.date.IsZero():
-			unclear = append(unclear, pool)
-		case !pool.CreatedAt.Before(earliest) && !pool.CreatedAt.After(latest):
-			ours = append(ours, pool)
+			candidates, certain = append(candidates, pool), false
+		case age >= -clockTolerance && age <= list.received.Sub(o.ambiguousSince)+clockTolerance:
+			candidates = append(candidates, pool)
 		}
 	}
-	switch {
-	case len(ours) == 1 && len(unclear) == 0:
-		return createdByUs, &ours[0]
-	case len(ours)+len(unclear) == 0:
-		return notOurs, &pools[0]
-	}
-	return undecided, &slices.Concat(ours, unclear)[0]
+	return candidates, certain && len(candidates) == 1
 }

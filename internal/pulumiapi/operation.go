@@ -27,7 +27,6 @@ type operation struct {
 	idempotent   bool   // whether the request may be sent again after an attempt that may have taken effect
 
 	isTokenExchange bool                        // the one operation without an access token, which has OAuth errors
-	gracePeriod     time.Duration               // that an attempt has to finish after the context is canceled
 	precondition    func(context.Context) error // errNotNeeded if there is nothing to do, checked before each attempt
 
 	endpoint     string // method and path, for errors and logs
@@ -200,9 +199,9 @@ func (o *operation) sendOnce(req *http.Request) *attempt {
 	c := o.client
 	o.attempts++
 	ctx := req.Context()
-	if o.gracePeriod > 0 {
+	if !o.idempotent { // Only the response shows whether it took effect. The second half of the grace period is for the list.
 		var cancel context.CancelFunc
-		ctx, cancel = withGracePeriod(ctx, o.gracePeriod)
+		ctx, cancel = withGracePeriod(ctx, c.config.GracePeriod/2)
 		defer cancel()
 	}
 	once := req.Clone(ctx)
