@@ -95,7 +95,6 @@ func (e *sanitizedError) Error() string { return e.text }
 // ResponseError reports a response with a success status that is not the one that the API describes.
 type ResponseError struct {
 	Endpoint    string // method and path
-	StatusCode  int
 	Field       string // JSON path of the invalid field, empty for the whole response
 	Reason      string // completes the sentence "the response …" or "the response field …"
 	ContentType string // media type of the response
@@ -267,7 +266,7 @@ func (o *operation) transportError(err error) *TransportError {
 func (o *operation) responseErrorf(field, format string, arguments ...any) error {
 	o.ambiguous = true
 	return &ResponseError{
-		Endpoint: o.endpoint, StatusCode: o.last.status, Field: field, Reason: fmt.Sprintf(format, arguments...),
+		Endpoint: o.endpoint, Field: field, Reason: fmt.Sprintf(format, arguments...),
 		ContentType: o.contentType(o.last), RequestID: o.sanitize(o.last.header.Get(requestIDHeader)),
 	}
 }
