@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -44,19 +43,14 @@ func (x TokenExchange) request(idToken string) map[string]any {
 
 // ExchangeRefusedError reports that Pulumi Cloud refused to exchange an ID token.
 type ExchangeRefusedError struct {
+	WrappedError
+
 	Exchange TokenExchange
 	// Issuer, Subject and Audiences are claims of the ID token, safe to print. They are not verified.
 	Issuer, Subject string
 	Audiences       []string
 	Expiry          time.Time // in UTC, the zero time if it is not known
-	Err             error
 }
-
-func (e *ExchangeRefusedError) Error() string {
-	return fmt.Sprintf("Pulumi Cloud refused to exchange the ID token: %s", e.Err)
-}
-
-func (e *ExchangeRefusedError) Unwrap() error { return e.Err }
 
 // WrongAudience reports whether the ID token is not for the organization.
 func (e *ExchangeRefusedError) WrongAudience() bool {
@@ -126,32 +120,28 @@ func (c *Client) exchangeToken(ctx context.Context, x TokenExchange) (accessToke
 
 // exchangeRefused adds the claims that an OIDC policy compares. They are for the message only.
 func (c *Client) exchangeRefused(idToken string, x TokenExchange, err error) error {
-	refused := &ExchangeRefusedError{Exchange: x, Err: err}
-	parts := strings.Split(idToken, ".")
-	if len(parts) != 3 {
-		return refused
-	}
 	var claims struct {
-		Issuer   string          `json:"iss"`
-		Subject  string          `json:"sub"`
-		Audience json.RawMessage `json:"aud"`
-		Expiry   json.Number     `json:"exp"`
+		Issuer   string  `json:"iss"`
+		Subject  string  `json:"sub"`
+		Audience any     `json:"aud"` // one or a list
+		Expiry   float64 `json:"exp"`
 	}
-	payload, _ := base64.RawURLEncoding.DecodeString(parts[1])
-	if json.Unmarshal(payload, &claims) != nil {
-		return refused
+	if parts := strings.Split(idToken, "."); len(parts) == 3 {
+		payload, _ := base64.RawURLEncoding.DecodeString(parts[1])
+		_ = json.Unmarshal(payload, &claims) // The message does without what is not valid.
 	}
-	audiences := make([]string, 1)
-	if json.Unmarshal(claims.Audience, &audiences[0]) != nil && json.Unmarshal(claims.Audience, &audiences) != nil {
-		audiences = nil
+	refused := &ExchangeRefusedError{
+		WrappedError: WrappedError{err}, Exchange: x, Issuer: c.redactor.sanitize(claims.Issuer),
+		Subject: c.redactor.sanitize(claims.Subject), Expiry: unixTime(int64(claims.Expiry)),
+	}
+	audiences, isList := claims.Audience.([]any)
+	if !isList {
+		audiences = []any{claims.Audience}
 	}
 	for _, audience := range audiences {
-		if audience != "" {
-			refused.Audiences = append(refused.Audiences, c.redactor.sanitize(audience))
+		if text, _ := audience.(string); text != "" {
+			refused.Audiences = append(refused.Audiences, c.redactor.sanitize(text))
 		}
 	}
-	seconds, _ := claims.Expiry.Float64()
-	refused.Expiry = unixTime(int64(seconds))
-	refused.Issuer, refused.Subject = c.redactor.sanitize(claims.Issuer), c.redactor.sanitize(claims.Subject)
 	return refused
 }
