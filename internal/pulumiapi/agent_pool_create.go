@@ -1,6 +1,7 @@
 package pulumiapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -80,9 +81,7 @@ func (o *createOperation) send(ctx context.Context) (CreatedAgentPool, error) {
 	}
 	if o.ambiguous {
 		o.ambiguousErr = err
-		if o.ambiguousSince.IsZero() {
-			o.ambiguousSince = o.last.sent
-		}
+		o.ambiguousSince = cmp.Or(o.ambiguousSince, o.last.sent)
 	}
 	return CreatedAgentPool{}, err
 }

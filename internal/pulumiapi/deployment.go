@@ -32,7 +32,7 @@ func (c *Client) ActiveDeployments(ctx context.Context, organization, id string)
 				Status    string `json:"status"`
 				Project   string `json:"projectName"`
 				Stack     string `json:"stackName"`
-				AgentPool *struct {
+				AgentPool struct {
 					ID string `json:"id"`
 				} `json:"agentPool"`
 			} `json:"deployments"`
@@ -46,7 +46,7 @@ func (c *Client) ActiveDeployments(ctx context.Context, organization, id string)
 		}
 		for _, d := range body.Deployments {
 			isActive := d.Status == "accepted" || d.Status == "running"
-			if isActive && d.AgentPool != nil && strings.EqualFold(d.AgentPool.ID, id) {
+			if isActive && strings.EqualFold(d.AgentPool.ID, id) {
 				active = append(active, Deployment{
 					Project: o.sanitize(d.Project), Stack: o.sanitize(d.Stack), Status: d.Status,
 				})

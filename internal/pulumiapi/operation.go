@@ -2,6 +2,7 @@ package pulumiapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -221,9 +222,7 @@ func (o *operation) sendOnce(req *http.Request) *attempt {
 	switch {
 	case a.status == http.StatusTooManyRequests && a.retryAfter <= MaxRetryAfter && c.config.MaxRetries > 0:
 		c.throttle.refuse(a.started, a.retryAfter)
-		if o.limitedSince.IsZero() {
-			o.limitedSince = a.received
-		}
+		o.limitedSince = cmp.Or(o.limitedSince, a.received)
 	case a.status != 0 && a.status != http.StatusTooManyRequests:
 		c.throttle.accept(a.started)
 	}

@@ -23,9 +23,8 @@ func (c *Client) getDefaultOrganization(ctx context.Context) (string, error) {
 	err = o.result(err)
 	apiErr, _ := errors.AsType[*APIError](err)
 	switch {
-	case hasStatus(err, http.StatusBadRequest):
-		return "", nil
-	case apiErr != nil && apiErr.StatusCode == http.StatusNotFound && apiErr.ContentType != "text/html":
+	case hasStatus(err, http.StatusBadRequest),
+		apiErr != nil && apiErr.StatusCode == http.StatusNotFound && apiErr.ContentType != "text/html":
 		return "", nil // An older Pulumi Cloud, which lacks the endpoint, responds in plain text.
 	case err != nil:
 		return "", err
