@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,7 +14,7 @@ import (
 
 const maxLoggedBytes = 16 << 10 // of a body
 
-// loggedFields are the JSON fields of requests and responses whose values are logged. Of all others only the number is.
+// loggedFields are the JSON fields of requests and responses that are logged.
 var loggedFields = strings.Fields(`agentPoolID agentPools agentPoolRegistrationEnabled agents attribute code created
 	defaultAgentPoolID description documentationUrl error errorType errors expiration expires_in features GitHubLogin
 	grant_type hostname id isDefault lastDeployment lastSeen message name platform requested_token_type resource scope
@@ -49,15 +50,15 @@ func (o *operation) log(req *http.Request, a *attempt, result verdict) {
 	logger.Log(level, "sent request", fields...)
 }
 
-// loggedBody returns a body for the log: JSON with the values of loggedFields, of anything else the size.
+// loggedBody returns a body for the log: the size and, of JSON, loggedFields.
 func (o *operation) loggedBody(body []byte) string {
+	text := fmt.Sprintf("(%d bytes)", len(body))
 	var value any
 	if len(body) <= maxLoggedBytes && json.Unmarshal(body, &value) == nil {
-		if logged, err := json.Marshal(o.loggedValue(value)); err == nil {
-			return string(logged)
-		}
+		logged, _ := json.Marshal(o.loggedValue(value)) // A decoded value always has a JSON form.
+		text += " " + string(logged)
 	}
-	return fmt.Sprintf("(%d bytes)", len(body))
+	return text
 }
 
 func (o *operation) loggedValue(value any) any {
@@ -69,17 +70,9 @@ func (o *operation) loggedValue(value any) any {
 			value[i] = o.loggedValue(element)
 		}
 	case map[string]any:
-		others := 0
+		maps.DeleteFunc(value, func(name string, _ any) bool { return !slices.Contains(loggedFields, name) })
 		for name, field := range value {
-			if slices.Contains(loggedFields, name) {
-				value[name] = o.loggedValue(field)
-			} else {
-				delete(value, name)
-				others++
-			}
-		}
-		if others > 0 {
-			value["other fields"] = others
+			value[name] = o.loggedValue(field)
 		}
 	}
 	return value
