@@ -263,7 +263,7 @@ func (r *agentPoolResource) Create(ctx context.Context, req resource.CreateReque
 	case errors.As(err, &lost):
 		// Terraform marks a resource that is created with an error as tainted, and plans its replacement.
 		plan.ID, plan.Token, plan.EncryptedToken = types.StringValue(lost.Pool.ID), types.StringNull(), types.StringNull()
-		resp.Diagnostics.Append(tokenLostDiagnostic(lost))
+		resp.Diagnostics.Append(tokenLostDiagnostic(organization, lost))
 	default:
 		op := contextIn(organization, "agent_pool:create", fmt.Sprintf("create agent pool %q", name))
 		op.newName = newName

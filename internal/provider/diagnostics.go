@@ -81,14 +81,14 @@ func (d *providerData) deleteDiagnostic(op errorContext, force bool, err error) 
 }
 
 // tokenLostDiagnostic is the error for an agent pool that is in the state without its token.
-func tokenLostDiagnostic(err *pulumiapi.TokenLostError) diag.Diagnostic {
+func tokenLostDiagnostic(organization string, err *pulumiapi.TokenLostError) diag.Diagnostic {
 	return diag.NewErrorDiagnostic("Agent pool created without its token",
 		fmt.Sprintf("Agent pool %q was created in organization %q with the ID %s, but the response with its token was lost, and "+
 			"Pulumi Cloud returns a token only once. The agent pool is in the state and marked as tainted. Apply again to replace "+
 			"it. To keep it without a token, run \"terraform untaint ADDRESS\". If a different user created an agent pool with this "+
 			"name and description at the same moment, run \"terraform state rm ADDRESS\" instead, and choose a different name. ADDRESS "+
 			"is the address of this resource.\n\n%s",
-			err.Pool.Name, err.Organization, err.Pool.ID, causeOf(err.Err)))
+			err.Pool.Name, organization, err.Pool.ID, causeOf(err.Err)))
 }
 
 // describe returns the summary of a diagnostic, and what to do.
@@ -114,7 +114,7 @@ func (d *providerData) describe(op errorContext, err error) (summary, advice str
 	case errors.As(err, &unknown):
 		reason := ""
 		if isPermanent(unknown.LookupErr) {
-			_, reason = d.describe(readContext(unknown.Organization, ""), unknown.LookupErr)
+			_, reason = d.describe(readContext(op.organization, ""), unknown.LookupErr)
 		} else if unknown.LookupErr == nil && isPermanent(unknown.Err) {
 			_, reason = d.describe(op, unknown.Err)
 		}
@@ -129,17 +129,17 @@ func (d *providerData) describe(op errorContext, err error) (summary, advice str
 		return "ID token rejected", d.exchangeAdvice(refused)
 	case errors.As(err, &notFound):
 		return "Agent pool not found", fmt.Sprintf("Organization %q has no agent pool with the ID %s. Correct the ID. If the agent "+
-			"pool was deleted outside of Terraform, run a new plan.", notFound.Organization, notFound.ID)
+			"pool was deleted outside of Terraform, run a new plan.", op.organization, notFound.ID)
 	case errors.As(err, &stack):
-		return "Stack not found", fmt.Sprintf("Stack %q or its deployment settings do not exist, or the access token cannot see them. "+
-			"Create the stack, or check the names of the organization, the project and the stack.", stack.Stack)
+		return "Stack not found", "The stack or its deployment settings do not exist, or the access token cannot see them. " +
+			"Create the stack, or check the names of the organization, the project and the stack."
 	case errors.As(err, &organization):
 		return "Organization not found", fmt.Sprintf("%s does not exist, or %s has no access to it. Check the "+
 			"name, as it appears in the URL of the Pulumi Cloud console, and the access token.",
-			d.organizationSource(organization.Organization), d.tokenSource())
+			d.organizationSource(op.organization), d.tokenSource())
 	case errors.As(err, &feature):
 		return "Agent pools not available", fmt.Sprintf("The edition of organization %q does not include agent pools, which require "+
-			"the Enterprise edition. Upgrade the organization, or use a different one.", feature.Organization)
+			"the Enterprise edition. Upgrade the organization, or use a different one.", op.organization)
 	case errors.As(err, &argument):
 		return "Invalid value", fmt.Sprintf("The %s.", argument.Error())
 	case errors.As(err, &response) && response.ContentType == "text/html":
@@ -317,9 +317,9 @@ func existsAdvice(op errorContext, err *pulumiapi.AgentPoolExistsError) (summary
 	if err.Reserved {
 		return "Agent pool name is reserved", fmt.Sprintf("Pulumi Cloud refuses the name %q in organization %q as taken, but no agent "+
 			"pool has it. If the agent pool with this name was just deleted, apply again in a minute. Otherwise choose a different "+
-			"name.", err.Name, err.Organization)
+			"name.", err.Name, op.organization)
 	}
-	advice = fmt.Sprintf("Organization %q already has an agent pool named %q, and names must be unique.", err.Organization, err.Name)
+	advice = fmt.Sprintf("Organization %q already has an agent pool named %q, and names must be unique.", op.organization, err.Name)
 	switch {
 	case err.Existing == nil:
 		advice += " Choose a different name."
@@ -334,7 +334,7 @@ func existsAdvice(op errorContext, err *pulumiapi.AgentPoolExistsError) (summary
 			"If this configuration already manages that agent pool, for example because of create_before_destroy, set name_prefix "+
 			"instead of name. If you do not need it, delete it. Otherwise choose a different name, or import it without its token:\n\n"+
 			"  terraform import ADDRESS %s/%[1]s\n\n"+
-			"where ADDRESS is the address of this resource.", err.Existing.ID, err.Organization)
+			"where ADDRESS is the address of this resource.", err.Existing.ID, op.organization)
 	}
 	return "Agent pool already exists", advice
 }
@@ -350,21 +350,21 @@ func unknownOutcomeAdvice(op errorContext, err *pulumiapi.UnknownOutcomeError, r
 	switch {
 	case err.Candidate != nil:
 		known += fmt.Sprintf(" Organization %q has an agent pool %q with the ID %s, which may be from this request.",
-			err.Organization, err.Name, err.Candidate.ID)
+			op.organization, err.Name, err.Candidate.ID)
 		next = fmt.Sprintf("If its creation time in the Pulumi Cloud console is that of this apply, delete it and apply again, or "+
 			"import it without its token:\n\n"+
 			"  terraform import ADDRESS %s/%s\n\n"+
 			"where ADDRESS is the address of this resource. If it is older or belongs to a different user, choose a different name.",
-			err.Organization, err.Candidate.ID)
+			op.organization, err.Candidate.ID)
 	case errors.Is(err.Err, context.Canceled):
 		known = fmt.Sprintf("The run was interrupted before Pulumi Cloud responded, so agent pool %q may still be created in "+
-			"organization %q. Wait a minute.", err.Name, err.Organization)
+			"organization %q. Wait a minute.", err.Name, op.organization)
 	case err.LookupErr != nil:
 		known += fmt.Sprintf(" The provider could not read the list of organization %q to find out whether agent pool %q exists.",
-			err.Organization, err.Name)
+			op.organization, err.Name)
 	default:
 		known += fmt.Sprintf(" Organization %q had no agent pool %q immediately afterwards, so it was probably not created.",
-			err.Organization, err.Name)
+			op.organization, err.Name)
 	}
 	if reason != "" {
 		known += "\n\n" + reason + "\n\n"

@@ -46,7 +46,7 @@ func TestErrorDiagnostic(t *testing.T) {
 			[]string{`Organization "acme"`, "through SSO again"},
 		},
 		"edition": {
-			&pulumiapi.FeatureNotAvailableError{WrappedError: rejected, Organization: "acme"}, "Agent pools not available",
+			&pulumiapi.FeatureNotAvailableError{WrappedError: rejected}, "Agent pools not available",
 			[]string{`edition of organization "acme"`, "Enterprise", "Cause: GET"},
 		},
 		"402": {status(402), "Feature not available", []string{`organization "acme"`, "Upgrade"}},
@@ -78,7 +78,7 @@ func TestErrorDiagnostic(t *testing.T) {
 		},
 		// The response says more than that there is no agent pool.
 		"not found": {
-			&pulumiapi.AgentPoolNotFoundError{WrappedError: missing, Organization: "acme", ID: "id-1"}, "Agent pool not found",
+			&pulumiapi.AgentPoolNotFoundError{WrappedError: missing, ID: "id-1"}, "Agent pool not found",
 			[]string{"id-1", "run a new plan", "request-1"},
 		},
 		"unreachable": {refused, "Pulumi Cloud is unreachable", []string{source, "HTTPS_PROXY", "connection refused"}},
@@ -86,13 +86,13 @@ func TestErrorDiagnostic(t *testing.T) {
 		"handshake":   {handshake, "Connection closed", []string{"(attempts: 3). Run"}},
 		"generated name": {
 			&pulumiapi.AgentPoolExistsError{
-				WrappedError: rejected, Organization: "acme", Name: "ci-1", Existing: &pulumiapi.AgentPool{ID: "id-1"},
+				WrappedError: rejected, Name: "ci-1", Existing: &pulumiapi.AgentPool{ID: "id-1"},
 			},
 			"Agent pool already exists",
 			[]string{"id-1. The name was generated", "Delete it"},
 		},
 		"interrupted": {
-			&pulumiapi.UnknownOutcomeError{WrappedError: canceled, Organization: "acme", Name: "ci-1", LookupErr: context.Canceled},
+			&pulumiapi.UnknownOutcomeError{WrappedError: canceled, Name: "ci-1", LookupErr: context.Canceled},
 			"Agent pool may have been created",
 			[]string{"was interrupted before", "Wait a minute. Apply again"},
 		},

@@ -108,7 +108,7 @@ func (c *Client) UpdateAgentPool(ctx context.Context, organization, id, name, de
 // should be sent again, because Pulumi Cloud may still refuse the name of an agent pool that was just deleted. list is
 // nil if it could not be read.
 func (o *operation) resolveConflict(ctx context.Context, name string, list *AgentPoolList, err error) error {
-	exists := &AgentPoolExistsError{WrappedError: WrappedError{err}, Organization: o.organization, Name: name, ID: o.id}
+	exists := &AgentPoolExistsError{WrappedError: WrappedError{err}, Name: name, ID: o.id}
 	if list == nil {
 		return exists
 	}

@@ -101,16 +101,16 @@ func (o *createOperation) reconcile(ctx, grace context.Context, err error) error
 	candidates, certain := o.compare(pools, list)
 	switch {
 	case certain:
-		return &TokenLostError{WrappedError: cause, Organization: o.organization, Pool: candidates[0]}
+		return &TokenLostError{WrappedError: cause, Pool: candidates[0]}
 	case len(pools) > 0 && len(candidates) == 0:
-		return &AgentPoolExistsError{WrappedError: cause, Organization: o.organization, Name: o.name, Existing: &pools[0]}
+		return &AgentPoolExistsError{WrappedError: cause, Name: o.name, Existing: &pools[0]}
 	case listErr == nil && len(pools) == 0 && o.ambiguous && mayRetry && ctx.Err() == nil:
 		return nil
 	}
 	if !o.ambiguous {
 		cause.Err = errors.Join(cause.Err, err) // An earlier attempt may still be in progress on the server.
 	}
-	unknown := &UnknownOutcomeError{WrappedError: cause, Organization: o.organization, Name: o.name, LookupErr: listErr}
+	unknown := &UnknownOutcomeError{WrappedError: cause, Name: o.name, LookupErr: listErr}
 	if len(candidates) > 0 {
 		unknown.Candidate = &candidates[0]
 	}

@@ -125,46 +125,33 @@ func (e WrappedError) Unwrap() error { return e.Err }
 type AgentPoolNotFoundError struct {
 	WrappedError
 
-	Organization, ID string
+	ID string
 }
 
 // OrganizationNotFoundError reports an organization that does not exist or that the access token cannot see.
-type OrganizationNotFoundError struct {
-	WrappedError
-
-	Organization string
-}
+type OrganizationNotFoundError struct{ WrappedError }
 
 // StackNotFoundError reports that Pulumi Cloud itself says that a stack, or its deployment settings, do not exist.
-type StackNotFoundError struct {
-	WrappedError
-
-	Stack Stack
-}
+type StackNotFoundError struct{ WrappedError }
 
 // FeatureNotAvailableError reports an organization whose edition of Pulumi Cloud does not include agent pools.
-type FeatureNotAvailableError struct {
-	WrappedError
-
-	Organization string
-}
+type FeatureNotAvailableError struct{ WrappedError }
 
 // AgentPoolExistsError reports that an agent pool of the organization already has the name.
 type AgentPoolExistsError struct {
 	WrappedError
 
-	Organization, Name string
-	ID                 string     // of the agent pool to rename, empty for a create
-	Existing           *AgentPool // nil if it could not be determined
-	Reserved           bool       // whether no agent pool has the name, although Pulumi Cloud refuses it as taken
+	Name     string
+	ID       string     // of the agent pool to rename, empty for a create
+	Existing *AgentPool // nil if it could not be determined
+	Reserved bool       // whether no agent pool has the name, although Pulumi Cloud refuses it as taken
 }
 
 // TokenLostError reports an agent pool that was created although the response, and with it the token, was lost.
 type TokenLostError struct {
 	WrappedError
 
-	Organization string
-	Pool         AgentPool
+	Pool AgentPool
 }
 
 // AmbiguousError reports an assignment of an agent pool that failed, but may have taken effect.
@@ -174,9 +161,9 @@ type AmbiguousError struct{ WrappedError }
 type UnknownOutcomeError struct {
 	WrappedError
 
-	Organization, Name string
-	LookupErr          error      // reason that the list could not be read, nil if it was read
-	Candidate          *AgentPool // agent pool with the name that may be the one, nil if the list has none
+	Name      string
+	LookupErr error      // reason that the list could not be read, nil if it was read
+	Candidate *AgentPool // agent pool with the name that may be the one, nil if the list has none
 }
 
 func (e *UnknownOutcomeError) Unwrap() []error { return []error{e.Err, e.LookupErr} }
@@ -214,11 +201,11 @@ func (o *operation) explain(ctx context.Context, err error) error {
 	case hasStatus(err, http.StatusNotFound) && (o.id != "" || o.stack != nil):
 		return o.explainNotFound(ctx, err)
 	case hasStatus(err, http.StatusNotFound) && o.organization != "":
-		return &OrganizationNotFoundError{WrappedError{err}, o.organization}
+		return &OrganizationNotFoundError{WrappedError{err}}
 	case hasStatus(err, http.StatusPaymentRequired, http.StatusForbidden) && o.organization != "":
 		available, metadataErr := o.client.hasAgentPools(ctx, o.organization)
 		if metadataErr == nil && !available {
-			return &FeatureNotAvailableError{WrappedError{err}, o.organization}
+			return &FeatureNotAvailableError{WrappedError{err}}
 		}
 	}
 	return err
@@ -235,11 +222,11 @@ func (o *operation) explainNotFound(ctx context.Context, err error) error {
 	case listErr != nil:
 		return listErr
 	case o.stack != nil:
-		return &StackNotFoundError{WrappedError{err}, *o.stack}
+		return &StackNotFoundError{WrappedError{err}}
 	case list.has(o.id):
 		return err
 	}
-	return &AgentPoolNotFoundError{WrappedError{err}, o.organization, o.id}
+	return &AgentPoolNotFoundError{WrappedError{err}, o.id}
 }
 
 // waitError returns the error for a wait that was canceled. It wraps the error of the attempt before the wait, if any.

@@ -73,7 +73,7 @@ func (o *operation) assignmentResult(ctx context.Context, id string, err error) 
 	if hasStatus(err, http.StatusBadRequest) && id != "" {
 		_, _, getErr := o.client.GetAgentPool(ctx, o.organization, id)
 		if _, notFound := errors.AsType[*AgentPoolNotFoundError](getErr); notFound {
-			err = &AgentPoolNotFoundError{WrappedError{err}, o.organization, id}
+			err = &AgentPoolNotFoundError{WrappedError{err}, id}
 		}
 	}
 	if err != nil && o.ambiguous {
