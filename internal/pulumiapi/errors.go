@@ -195,25 +195,22 @@ func (o *operation) failure(a *attempt) error {
 	return o.apiError(a)
 }
 
-// explain returns a more specific error for a 402, 403 or 404.
+// explain returns a more specific error for a 402, 403 or 404. An organization that the access token cannot see also
+// results in 404, and a replica that lags behind in one that the list contradicts.
 func (o *operation) explain(ctx context.Context, err error) error {
 	switch {
-	case hasStatus(err, http.StatusNotFound) && (o.id != "" || o.stack != nil):
-		return o.explainNotFound(ctx, err)
-	case hasStatus(err, http.StatusNotFound) && o.organization != "":
-		return &OrganizationNotFoundError{WrappedError{err}}
-	case hasStatus(err, http.StatusPaymentRequired, http.StatusForbidden) && o.organization != "":
-		available, metadataErr := o.client.hasAgentPools(ctx, o.organization)
-		if metadataErr == nil && !available {
+	case o.organization == "":
+		return err
+	case hasStatus(err, http.StatusPaymentRequired, http.StatusForbidden):
+		if available, metadataErr := o.client.hasAgentPools(ctx, o.organization); metadataErr == nil && !available {
 			return &FeatureNotAvailableError{WrappedError{err}}
 		}
+		return err
+	case !hasStatus(err, http.StatusNotFound):
+		return err
+	case o.id == "" && o.stack == nil:
+		return &OrganizationNotFoundError{WrappedError{err}}
 	}
-	return err
-}
-
-// explainNotFound explains a 404 for an agent pool or a stack. An organization that the access token cannot see also
-// results in 404, and a replica that lags behind in one that the list contradicts.
-func (o *operation) explainNotFound(ctx context.Context, err error) error {
 	list, listErr := o.client.AgentPools(ctx, o.organization)
 	if list.has(o.id) { // It may be from before a delete.
 		list, listErr = o.client.RefreshAgentPools(ctx, o.organization)
