@@ -76,10 +76,10 @@ func (o *operation) result(err error) error {
 
 // decode is result for a response in which the SDK requires more than is needed. It decodes the response into body.
 func (o *operation) decode(err error, body any) error {
-	if o.err != nil || o.last == nil {
-		return o.result(err)
+	if o.err == nil && o.last != nil {
+		err = json.Unmarshal(o.last.body, body)
 	}
-	return o.result(json.Unmarshal(o.last.body, body))
+	return o.result(err)
 }
 
 // execute sends a request until it succeeds, fails for good, or must not be sent again.
@@ -134,20 +134,15 @@ func (o *operation) run(req *http.Request) error {
 	}
 }
 
-// pathArguments names the segments after /api/orgs and /api/stacks, for errors. An endpoint is never invalid.
-var pathArguments = map[string][]string{
-	"orgs":   {"organization", "endpoint", "ID"},
-	"stacks": {"organization", "project", "stack"},
-}
-
 // prepare checks the arguments in the path, and adds the path of the base URL and our headers, which the SDK lacks.
 func (o *operation) prepare(req *http.Request) error {
-	segments := strings.Split(req.URL.EscapedPath(), "/")[2:]
-	for i, argument := range pathArguments[segments[0]] {
-		if i+1 == len(segments) {
-			break
-		}
-		value, _ := url.PathUnescape(segments[i+1])
+	arguments := []string{"organization", "project", "ID"} // after /api/orgs or /api/stacks
+	if o.stack != nil {
+		arguments[2] = "stack"
+	}
+	segments := strings.Split(req.URL.EscapedPath(), "/")[3:]
+	for i, argument := range arguments[:min(len(arguments), len(segments))] {
+		value, _ := url.PathUnescape(segments[i])
 		if reason := o.client.checkSegment(value); reason != "" {
 			return &ArgumentError{Argument: argument, Reason: reason}
 		}
