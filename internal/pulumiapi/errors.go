@@ -183,10 +183,8 @@ func hasStatus(err error, codes ...int) bool {
 // failure returns the error for the last attempt.
 func (o *operation) failure(a *attempt) error {
 	switch {
-	case errors.Is(a.err, errTooLarge):
-		return o.responseErrorf("", "is larger than any that the API describes (more than %d bytes)", len(a.body))
-	case errors.Is(a.err, errTruncated):
-		return o.responseErrorf("", "is incomplete JSON (%d bytes)", len(a.body))
+	case errors.Is(a.err, errTooLarge), errors.Is(a.err, errTruncated):
+		return o.responseErrorf("", "is %s (%d bytes)", a.err.Error(), len(a.body))
 	case a.err != nil:
 		return o.transportError(a.err)
 	case a.status >= 200 && a.status <= 299:

@@ -30,8 +30,8 @@ const (
 var (
 	errTooManyRedirects = fmt.Errorf("more than %d redirects", maxRedirects)
 	errRequestTimeout   = errors.New("request timeout")
-	errTooLarge         = errors.New("response too large")
-	errTruncated        = errors.New("truncated JSON")
+	errTooLarge         = errors.New("larger than any response of the API")
+	errTruncated        = errors.New("incomplete JSON")
 
 	// ErrProxyAuthentication indicates that a proxy requires a user name and a password.
 	ErrProxyAuthentication = errors.New("proxy authentication required")
