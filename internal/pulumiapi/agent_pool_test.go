@@ -20,9 +20,7 @@ func TestGetAgentPool_decode(t *testing.T) {
 		t.Fatal(err)
 	}
 	newYear := time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
-	want := AgentPool{
-		ID: poolID, Name: "runners", Description: "d", Status: "online", CreatedAt: newYear, LastSeenAt: newYear,
-	}
+	want := AgentPool{ID: poolID, Name: "runners", Description: "d", Status: "online", CreatedAt: newYear, LastSeenAt: newYear}
 	wantAgents := []Agent{
 		{Hostname: "h", IP: "::1", Platform: "linux", Version: "2.1", PID: "42", Status: "online", LastSeenAt: newYear},
 		{Hostname: "bare", Status: "dozing"},

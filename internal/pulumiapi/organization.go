@@ -14,26 +14,24 @@ import (
 // DefaultOrganization returns the default organization of the user of the access token, empty if there is none
 // (GET /api/user/organizations/default). It is requested once, even if that fails.
 func (c *Client) DefaultOrganization(ctx context.Context) (string, error) {
-	return c.defaultOrganization.get(ctx, "", forever, c.getDefaultOrganization)
-}
-
-func (c *Client) getDefaultOrganization(ctx context.Context) (string, error) {
-	o := c.newOperation("")
-	response, err := o.sdk().GetDefaultOrganization(ctx)
-	err = o.result(err)
-	apiErr, _ := errors.AsType[*APIError](err)
-	switch {
-	case hasStatus(err, http.StatusBadRequest),
-		apiErr != nil && apiErr.StatusCode == http.StatusNotFound && apiErr.ContentType != "text/html":
-		return "", nil // An older Pulumi Cloud, which lacks the endpoint, responds in plain text.
-	case err != nil:
-		return "", err
-	case response.GitHubLogin == "" && !bytes.Contains(o.last.body, []byte("GitHubLogin")):
-		return "", o.responseErrorf("GitHubLogin", "is missing")
-	case response.GitHubLogin != "" && c.checkSegment(response.GitHubLogin) != "":
-		return "", o.responseErrorf("GitHubLogin", "is not a valid organization name")
-	}
-	return response.GitHubLogin, nil
+	return c.defaultOrganization.get(ctx, "", forever, func(ctx context.Context) (string, error) {
+		o := c.newOperation("")
+		response, err := o.sdk().GetDefaultOrganization(ctx)
+		err = o.result(err)
+		apiErr, _ := errors.AsType[*APIError](err)
+		switch {
+		case hasStatus(err, http.StatusBadRequest),
+			apiErr != nil && apiErr.StatusCode == http.StatusNotFound && apiErr.ContentType != "text/html":
+			return "", nil // An older Pulumi Cloud, which lacks the endpoint, responds in plain text.
+		case err != nil:
+			return "", err
+		case response.GitHubLogin == "" && !bytes.Contains(o.last.body, []byte("GitHubLogin")):
+			return "", o.responseErrorf("GitHubLogin", "is missing")
+		case response.GitHubLogin != "" && c.checkSegment(response.GitHubLogin) != "":
+			return "", o.responseErrorf("GitHubLogin", "is not a valid organization name")
+		}
+		return response.GitHubLogin, nil
+	})
 }
 
 // SetDefaultAgentPool sets the default agent pool of an organization (PATCH /api/orgs/{org}). An empty ID means the
