@@ -9,12 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
 	"sync/atomic"
 	"time"
+
+	"github.com/hashicorp/go-cleanhttp"
 )
 
 const (
@@ -40,26 +41,20 @@ var (
 func newTransport(roots *x509.CertPool, requestTimeout time.Duration) *http.Transport {
 	// HTTP/2 must notice a connection that died silently before the request timeout, because a retry would use it again.
 	pingTimeout := min(15*time.Second, requestTimeout/3)
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:    10 * time.Second,
-		ForceAttemptHTTP2:      true,
-		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingTimeout, PingTimeout: pingTimeout},
-		MaxIdleConns:           maxConnections,
-		MaxIdleConnsPerHost:    maxConnections,
-		MaxConnsPerHost:        maxConnections,
-		IdleConnTimeout:        90 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10,
-		// net/http returns the status as a text only.
-		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
-			if resp.StatusCode == http.StatusProxyAuthRequired {
-				return ErrProxyAuthentication
-			}
-			return nil
-		},
+	transport := cleanhttp.DefaultPooledTransport()
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingTimeout, PingTimeout: pingTimeout}
+	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = maxConnections, maxConnections
+	transport.MaxConnsPerHost = maxConnections
+	transport.MaxResponseHeaderBytes = 64 << 10
+	// net/http returns the status as a text only.
+	transport.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+		if resp.StatusCode == http.StatusProxyAuthRequired {
+			return ErrProxyAuthentication
+		}
+		return nil
 	}
+	return transport
 }
 
 // checkRedirect follows redirects of GET requests on the same host. net/http turns a redirected write into a GET, whose
