@@ -33,11 +33,10 @@ func (o *operation) log(req *http.Request, a *attempt, result verdict) {
 	fields := []any{
 		"method", req.Method, "path", o.sanitize(req.URL.EscapedPath()), "query", o.sanitize(req.URL.RawQuery),
 		"attempt", o.attempts, "duration_ms", a.received.Sub(a.started).Milliseconds(), "result", string(result),
+		"status", a.status, "request_id", o.sanitize(a.header.Get(requestIDHeader)),
 	}
 	if a.err != nil {
 		fields = append(fields, "error", o.sanitize(a.err.Error()))
-	} else {
-		fields = append(fields, "status", a.status, "request_id", o.sanitize(a.header.Get(requestIDHeader)))
 	}
 	if logger.IsTrace() {
 		var sent []byte

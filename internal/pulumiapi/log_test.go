@@ -23,7 +23,7 @@ func logTo(w io.Writer, level hclog.Level) func(*Config) {
 func TestClient_log(t *testing.T) {
 	t.Parallel()
 	const sent = ` (38 bytes) {"description":"new","name":"renamed"}`
-	lines := []string{"warn 1 retryable <nil> <nil>", "warn 2 rate limited 429 r-1", "debug 3 succeeded 200 r-1"}
+	lines := []string{"warn 1 retryable 0 ", "warn 2 rate limited 429 r-1", "debug 3 succeeded 200 r-1"}
 	for level, want := range map[hclog.Level][]string{
 		hclog.Off: nil, hclog.Warn: lines[:2], hclog.Debug: lines,
 		hclog.Trace: {
