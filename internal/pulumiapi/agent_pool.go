@@ -141,7 +141,7 @@ func (c *Client) DeleteAgentPool(ctx context.Context, organization, id string, f
 	if _, notFound := errors.AsType[*AgentPoolNotFoundError](err); notFound {
 		return nil
 	}
-	if _, unexpected := errors.AsType[*ResponseError](err); unexpected {
+	if o.ambiguous {
 		if list, listErr := c.RefreshAgentPools(ctx, organization); listErr == nil && !list.has(id) {
 			return nil
 		}

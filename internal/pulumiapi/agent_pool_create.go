@@ -36,7 +36,7 @@ func (c *Client) CreateAgentPool(ctx context.Context, organization, name, descri
 		case err == nil:
 			return created, nil
 		case o.ambiguousErr != nil:
-			err = o.reconcile(ctx, grace, err)
+			err = o.resolve(ctx, grace, err)
 		case hasStatus(err, http.StatusConflict):
 			list, _ := c.RefreshAgentPools(ctx, organization)
 			err = o.resolveConflict(ctx, name, list, err)
@@ -86,8 +86,9 @@ func (o *createOperation) send(ctx context.Context) (CreatedAgentPool, error) {
 	return CreatedAgentPool{}, err
 }
 
-// reconcile determines from the list whether an attempt took effect. It returns nil if the request should be sent again.
-func (o *createOperation) reconcile(ctx, grace context.Context, err error) error {
+// resolve determines the outcome after an attempt that may have taken effect. It returns nil if the request should be
+// sent again.
+func (o *createOperation) resolve(ctx, grace context.Context, err error) error {
 	// The server may need a moment until the list shows the agent pool. A cancellation ends this wait only.
 	mayRetry := o.mayRetry()
 	if mayRetry {
@@ -96,64 +97,68 @@ func (o *createOperation) reconcile(ctx, grace context.Context, err error) error
 		_ = o.client.config.Sleep(ctx, o.client.backoff(o.retriesUsed))
 	}
 	cause := WrappedError{o.ambiguousErr}
-	list, listErr := o.listWithName(ctx, grace, hasStatus(err, http.StatusConflict))
-	pools := list.ByName(o.name)
-	candidates, certain := o.compare(pools, list)
+	result, listErr := o.reconcile(ctx, grace, hasStatus(err, http.StatusConflict))
 	switch {
-	case certain:
-		return &TokenLostError{WrappedError: cause, Pool: candidates[0]}
-	case len(pools) > 0 && len(candidates) == 0:
-		return &AgentPoolExistsError{WrappedError: cause, Name: o.name, Existing: &pools[0]}
-	case listErr == nil && len(pools) == 0 && o.ambiguous && mayRetry && ctx.Err() == nil:
+	case result.certain:
+		return &TokenLostError{WrappedError: cause, Pool: result.candidates[0]}
+	case len(result.named) > 0 && len(result.candidates) == 0:
+		return &AgentPoolExistsError{WrappedError: cause, Name: o.name, Existing: &result.named[0]}
+	case listErr == nil && len(result.named) == 0 && o.ambiguous && mayRetry && ctx.Err() == nil:
 		return nil
 	}
 	if !o.ambiguous {
 		cause.Err = errors.Join(cause.Err, err) // An earlier attempt may still be in progress on the server.
 	}
 	unknown := &UnknownOutcomeError{WrappedError: cause, Name: o.name, LookupErr: listErr}
-	if len(candidates) > 0 {
-		unknown.Candidate = &candidates[0]
+	if len(result.candidates) > 0 {
+		unknown.Candidate = &result.candidates[0]
 	}
 	return unknown
+}
+
+// outcome is what the list shows about a create whose response was lost.
+type outcome struct {
+	named      []AgentPool // agent pools with the name
+	candidates []AgentPool // those of them that the create may have created
+	certain    bool        // whether it certainly created the only candidate
 }
 
 // conflictReads is the number of lists after a 409 that follows a lost response: the server may refuse a name that its
 // list does not show yet.
 const conflictReads = 3
 
-// listWithName returns a list with the name, or the last one. After a cancellation it reads the list until the end of
-// the grace period, because the server may still be processing the canceled request.
-func (o *createOperation) listWithName(ctx, grace context.Context, conflict bool) (*AgentPoolList, error) {
+// reconcile returns the outcome according to the list. After a cancellation it reads the list until the end of the grace
+// period, because the server may still be processing the canceled request.
+func (o *createOperation) reconcile(ctx, grace context.Context, conflict bool) (outcome, error) {
 	c := o.client
-	var last *AgentPoolList
 	for read := 1; ; read++ {
 		list, err := c.RefreshAgentPools(grace, o.organization)
 		switch {
-		case err != nil && last != nil && grace.Err() != nil:
-			return last, nil //nolint:nilerr // The time is over, and the lists before did not have it.
+		case err != nil && read > 1 && grace.Err() != nil:
+			return outcome{}, nil //nolint:nilerr // The time is over, and the lists before did not have the name.
 		case err != nil:
-			return nil, err
+			return outcome{}, err
 		case len(list.ByName(o.name)) > 0, ctx.Err() == nil && (!conflict || read >= conflictReads):
-			return list, nil
+			return o.compare(list), nil
 		}
-		last = list
 		_ = c.config.Sleep(grace, c.backoff(read-1)) // Without time left, the next list fails.
 	}
 }
 
-// compare returns the agent pools that may be the result of this create, and whether there is one that certainly is. It
-// compares descriptions and creation times. All times are on the clock of the server.
-func (o *createOperation) compare(pools []AgentPool, list *AgentPoolList) (candidates []AgentPool, certain bool) {
-	certain = true
-	for _, pool := range pools {
+// compare compares the agent pools with the name by their descriptions and creation times. All times are on the clock of
+// the server.
+func (o *createOperation) compare(list *AgentPoolList) outcome {
+	result := outcome{named: list.ByName(o.name), certain: true}
+	for _, pool := range result.named {
 		age := list.date.Sub(pool.CreatedAt)
 		switch {
 		case o.known.has(pool.ID), strings.TrimSpace(pool.Description) != strings.TrimSpace(o.description): // not ours
 		case pool.CreatedAt.IsZero(), list.date.IsZero():
-			candidates, certain = append(candidates, pool), false
+			result.candidates, result.certain = append(result.candidates, pool), false
 		case age >= -clockTolerance && age <= list.received.Sub(o.ambiguousSince)+clockTolerance:
-			candidates = append(candidates, pool)
+			result.candidates = append(result.candidates, pool)
 		}
 	}
-	return candidates, certain && len(candidates) == 1
+	result.certain = result.certain && len(result.candidates) == 1
+	return result
 }

@@ -37,11 +37,8 @@ func (l *AgentPoolList) has(id string) bool {
 	return found
 }
 
-// ByName returns the agent pools with the name: at most one while the server keeps names unique. A nil list has none.
+// ByName returns the agent pools with the name: at most one while the server keeps names unique.
 func (l *AgentPoolList) ByName(name string) []AgentPool {
-	if l == nil {
-		return nil
-	}
 	var found []AgentPool
 	for _, pool := range l.Pools {
 		if pool.Name == name {
