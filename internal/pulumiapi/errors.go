@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	requestIDHeader = "X-Pulumi-Request-ID"
-	maxErrorDetails = 10
+	requestIDHeader   = "X-Pulumi-Request-ID"
+	maxErrorBodyBytes = 64 << 10 // A longer body is not an error from Pulumi Cloud.
+	maxErrorDetails   = 10
 )
 
 // APIError reports a response whose status is not a success, from Pulumi Cloud or from a proxy in front of it. All its
@@ -273,7 +274,7 @@ func (o *operation) apiError(a *attempt) *APIError {
 		OAuthCode        string        `json:"error"`
 		OAuthDescription string        `json:"error_description"`
 	}
-	err := json.Unmarshal(a.body, &body)
+	err := json.Unmarshal(a.body[:min(len(a.body), maxErrorBodyBytes)], &body)
 	_, isTypeErr := errors.AsType[*json.UnmarshalTypeError](err) // Pulumi Cloud may add a field of a different type.
 	switch {
 	case err != nil && !isTypeErr:

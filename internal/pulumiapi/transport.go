@@ -24,8 +24,7 @@ const (
 	maxConnections = 256
 	maxRedirects   = 10
 
-	maxBodyBytes      = 16 << 20 // for a list of 60,000 agent pools
-	maxErrorBodyBytes = 64 << 10
+	maxBodyBytes = 16 << 20 // for a list of 60,000 agent pools
 )
 
 var (
@@ -121,21 +120,14 @@ func (a *attempt) read(resp *http.Response) error {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		return nil // Its body is the connection, which does not end.
 	}
-	success, maxBody := resp.StatusCode >= 200 && resp.StatusCode <= 299, int64(maxBodyBytes)
-	if !success {
-		maxBody = maxErrorBodyBytes
-	}
 	var err error
-	a.body, err = io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	a.body, err = io.ReadAll(io.LimitReader(resp.Body, maxBodyBytes+1))
 	switch {
-	case int64(len(a.body)) > maxBody:
-		a.body = a.body[:maxBody]
-		if success {
-			return errTooLarge
-		}
+	case resp.StatusCode < 200, resp.StatusCode > 299:
 		return nil
-	case !success, json.Valid(a.body):
-		// Complete JSON needs no proper end of the connection. It may be the only copy of a token.
+	case len(a.body) > maxBodyBytes:
+		return errTooLarge
+	case json.Valid(a.body): // It needs no proper end of the connection, and may be the only copy of a token.
 		return nil
 	case err == nil && (bytes.HasPrefix(a.body, []byte("{")) || bytes.HasPrefix(a.body, []byte("["))):
 		return errTruncated
