@@ -14,10 +14,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
-	"github.com/hashicorp/terraform-plugin-framework/resource/schema/boolplanmodifier"
-	"github.com/hashicorp/terraform-plugin-framework/resource/schema/mapplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
-	"github.com/hashicorp/terraform-plugin-framework/resource/schema/setplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
@@ -100,18 +97,12 @@ func (r *agentPoolResource) Schema(_ context.Context, _ resource.SchemaRequest, 
 				Optional: true,
 				Computed: true,
 				Default:  booldefault.StaticBool(true),
-				PlanModifiers: []planmodifier.Bool{
-					boolplanmodifier.RequiresReplaceIf(storeTokenRequiresReplace, storeTokenDescription, storeTokenDescription),
-				},
 			},
 			"rotate_triggers": schema.MapAttribute{
 				MarkdownDescription: "Arbitrary key-value pairs that, when changed, replace the agent pool and so issue a new token and " +
 					"ID. Setting the first values replaces the agent pool, unless it was imported. Removing all values always replaces it.",
 				ElementType: types.StringType,
 				Optional:    true,
-				PlanModifiers: []planmodifier.Map{
-					mapplanmodifier.RequiresReplaceIf(triggersRequireReplace, replaceDescription, replaceDescription),
-				},
 			},
 			"token_recipients": schema.SetAttribute{
 				MarkdownDescription: "Public keys to encrypt the token to: [age](https://age-encryption.org) recipients (`age1…`) or SSH " +
@@ -122,9 +113,6 @@ func (r *agentPoolResource) Schema(_ context.Context, _ resource.SchemaRequest, 
 				Optional:    true,
 				Validators: []validator.Set{
 					setvalidator.SizeAtLeast(1), setvalidator.NoNullValues(), recipientsValidator{"must be age recipients or SSH keys"},
-				},
-				PlanModifiers: []planmodifier.Set{
-					setplanmodifier.RequiresReplaceIf(recipientsRequireReplace, replaceDescription, replaceDescription),
 				},
 			},
 			"id": schema.StringAttribute{
@@ -177,64 +165,6 @@ func (r *agentPoolResource) ValidateConfig(
 		resp.Diagnostics.AddAttributeError(path.Root("token_recipients"), "Conflicting configuration arguments",
 			`"token_recipients": conflicts with store_token = false. Remove one of them.`)
 	}
-}
-
-func (r *agentPoolResource) ModifyPlan(
-	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
-) {
-	r.data.planOrganization(ctx, req, resp)
-	if r.data == nil || req.Plan.Raw.IsNull() || resp.Diagnostics.HasError() {
-		return
-	}
-	var configuredName types.String
-	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("name"), &configuredName)...)
-	if !configuredName.IsNull() && resp.Plan.Raw.Equal(req.State.Raw) {
-		return // Decoding the models would take most of the time of a plan without changes.
-	}
-	var plan, state agentPoolModel
-	resp.Diagnostics.Append(resp.Plan.Get(ctx, &plan)...)
-	if !req.State.Raw.IsNull() {
-		resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	}
-	if resp.Diagnostics.HasError() {
-		return
-	}
-	if !state.ID.IsNull() {
-		r.data.managed.Store(strings.ToLower(state.ID.ValueString()), true)
-	}
-	if configuredName.IsNull() {
-		plan.Name = types.StringUnknown()
-		if prefix := plan.NamePrefix; !prefix.IsUnknown() && strings.HasPrefix(state.Name.ValueString(), prefix.ValueString()) {
-			plan.Name = state.Name
-		}
-		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("name"), plan.Name)...)
-	}
-	resp.Diagnostics.Append(r.checkName(ctx, plan, state)...)
-	if state.hasToken() && !plan.TokenRecipients.IsUnknown() && !equalRecipients(state.TokenRecipients, plan.TokenRecipients) {
-		resp.Diagnostics.AddAttributeWarning(path.Root("token_recipients"), "Agent pool must be replaced",
-			"Pulumi Cloud returns the token of an agent pool only once, so a change of token_recipients replaces the agent pool. The "+
-				"new one has a new token and ID.")
-	}
-	// Which of the two attributes will have the token, if any, is known before the token is.
-	discard := plan.StoreToken.Equal(types.BoolValue(false))
-	if discard || plan.Token.IsUnknown() && !plan.TokenRecipients.IsNull() && !plan.TokenRecipients.IsUnknown() {
-		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("token"), types.StringNull())...)
-	}
-	if discard || plan.EncryptedToken.IsUnknown() && plan.TokenRecipients.IsNull() {
-		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("encrypted_token"), types.StringNull())...)
-	}
-}
-
-// checkName checks the name of an agent pool that is created or renamed. Pulumi Cloud may have accepted different names
-// before, which import and refresh must accept too.
-func (r *agentPoolResource) checkName(ctx context.Context, plan, state agentPoolModel) diag.Diagnostics {
-	if plan.Name.IsUnknown() || plan.Name.Equal(state.Name) {
-		return nil
-	}
-	if reason := invalidName(plan.Name.ValueString()); reason != "" {
-		return diag.Diagnostics{diag.NewAttributeErrorDiagnostic(path.Root("name"), "Invalid name", "The "+reason+".")}
-	}
-	return r.data.checkPlannedName(ctx, plan.Organization.ValueString(), plan.Name.ValueString(), state.ID.ValueString())
 }
 
 // Create implements [resource.Resource]. The state is written from the response, which contains the token, before

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -57,34 +56,6 @@ func isRejected(err error) bool {
 	var feature *pulumiapi.FeatureNotAvailableError
 	return errors.As(err, &refused) || errors.As(err, &settings) || errors.As(err, &organization) || errors.As(err, &feature) ||
 		errors.As(err, &api) && api.IsAPIResponse && api.StatusCode == http.StatusUnauthorized
-}
-
-// checkPlannedName returns a warning if a different agent pool has the name of a planned one. stateID is the ID of an
-// agent pool to rename, empty for a create.
-func (d *providerData) checkPlannedName(ctx context.Context, organization, name, stateID string) diag.Diagnostics {
-	if name == "" {
-		return nil
-	}
-	list, diags := d.planList(ctx, organization)
-	if list == nil {
-		return diags
-	}
-	for _, pool := range list.ByName(name) {
-		// A replacement is planned as a create, and deletes or renames the agent pool with this name itself.
-		if _, managed := d.managed.Load(strings.ToLower(pool.ID)); managed && stateID == "" || strings.EqualFold(pool.ID, stateID) {
-			continue
-		}
-		advice := "Choose a different name, or rename that agent pool in a separate apply."
-		if stateID == "" {
-			advice = fmt.Sprintf("If this configuration manages that agent pool, set name_prefix instead of name. Otherwise import "+
-				"it:\n\n  import {\n    to = ADDRESS\n    id = \"%s/%s\"\n  }\n\nwhere ADDRESS is the address of this resource.",
-				organization, pool.ID)
-		}
-		diags.AddAttributeWarning(path.Root("name"), "Agent pool name is already in use",
-			fmt.Sprintf("Organization %q already has an agent pool named %q, with the ID %s. The apply fails unless it renames or "+
-				"deletes that agent pool first. %s", organization, name, pool.ID, advice))
-	}
-	return diags
 }
 
 // withPoolReference is embedded in resources with an agent_pool_id, which it checks during plan.
