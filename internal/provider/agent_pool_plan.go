@@ -58,31 +58,25 @@ func (r *agentPoolResource) ModifyPlan(
 	}
 }
 
-// checkName checks the name of an agent pool that is created or renamed. Pulumi Cloud may have accepted different names
-// before, which import and refresh must accept too.
+// checkName checks the name of an agent pool that is created or renamed: it must be valid, and a name that a different
+// agent pool has is a warning. Pulumi Cloud may have accepted different names before, which import and refresh must
+// accept too.
 func (r *agentPoolResource) checkName(ctx context.Context, plan, state agentPoolModel) diag.Diagnostics {
 	if plan.Name.IsUnknown() || plan.Name.Equal(state.Name) {
 		return nil
 	}
-	if reason := invalidName(plan.Name.ValueString()); reason != "" {
+	organization, name, stateID := plan.Organization.ValueString(), plan.Name.ValueString(), state.ID.ValueString()
+	if reason := invalidName(name); reason != "" {
 		return diag.Diagnostics{diag.NewAttributeErrorDiagnostic(path.Root("name"), "Invalid name", "The "+reason+".")}
 	}
-	return r.data.checkPlannedName(ctx, plan.Organization.ValueString(), plan.Name.ValueString(), state.ID.ValueString())
-}
-
-// checkPlannedName returns a warning if a different agent pool has the name of a planned one. stateID is the ID of an
-// agent pool to rename, empty for a create.
-func (d *providerData) checkPlannedName(ctx context.Context, organization, name, stateID string) diag.Diagnostics {
-	if name == "" {
-		return nil
-	}
-	list, diags := d.planList(ctx, organization)
+	list, diags := r.data.planList(ctx, organization)
 	if list == nil {
 		return diags
 	}
 	for _, pool := range list.ByName(name) {
 		// A replacement is planned as a create, and deletes or renames the agent pool with this name itself.
-		if _, managed := d.managed.Load(strings.ToLower(pool.ID)); managed && stateID == "" || strings.EqualFold(pool.ID, stateID) {
+		_, managed := r.data.managed.Load(strings.ToLower(pool.ID))
+		if managed && stateID == "" || strings.EqualFold(pool.ID, stateID) {
 			continue
 		}
 		advice := "Choose a different name, or rename that agent pool in a separate apply."
