@@ -93,7 +93,7 @@ func (r *agentPoolListResource) result(
 	result := req.NewListResult(ctx)
 	result.DisplayName = displayName(pool)
 	model := newAgentPoolModel(organization, pool)
-	result.Diagnostics.Append(result.Identity.Set(ctx, model.identity())...)
+	result.Diagnostics.Append(result.Identity.Set(ctx, model.agentPoolIdentity)...)
 	if req.IncludeResource {
 		result.Diagnostics.Append(result.Resource.Set(ctx, model)...)
 	}

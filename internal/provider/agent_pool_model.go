@@ -16,8 +16,8 @@ import (
 
 // agentPoolModel is the resource in configuration, plan and state.
 type agentPoolModel struct {
-	Organization    types.String `tfsdk:"organization"`
-	ID              types.String `tfsdk:"id"`
+	agentPoolIdentity
+
 	Name            types.String `tfsdk:"name"`
 	NamePrefix      types.String `tfsdk:"name_prefix"`
 	Description     types.String `tfsdk:"description"`
@@ -49,19 +49,14 @@ func agentPoolIdentitySchema() identityschema.Schema {
 // newAgentPoolModel returns the model of an agent pool that this provider did not create.
 func newAgentPoolModel(organization string, pool pulumiapi.AgentPool) agentPoolModel {
 	return agentPoolModel{
-		Organization:    types.StringValue(organization),
-		ID:              types.StringValue(pool.ID),
-		Name:            types.StringValue(pool.Name),
-		Description:     types.StringValue(pool.Description),
-		ForceDestroy:    types.BoolValue(false),
-		StoreToken:      types.BoolValue(true),
-		RotateTriggers:  types.MapNull(types.StringType),
-		TokenRecipients: types.SetNull(types.StringType),
+		agentPoolIdentity: agentPoolIdentity{types.StringValue(organization), types.StringValue(pool.ID)},
+		Name:              types.StringValue(pool.Name),
+		Description:       types.StringValue(pool.Description),
+		ForceDestroy:      types.BoolValue(false),
+		StoreToken:        types.BoolValue(true),
+		RotateTriggers:    types.MapNull(types.StringType),
+		TokenRecipients:   types.SetNull(types.StringType),
 	}
-}
-
-func (m *agentPoolModel) identity() agentPoolIdentity {
-	return agentPoolIdentity{Organization: m.Organization, ID: m.ID}
 }
 
 // String returns the agent pool as diagnostics name it.

@@ -201,7 +201,7 @@ func (r *agentPoolResource) Create(ctx context.Context, req resource.CreateReque
 		return
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, plan.identity())...)
+	resp.Diagnostics.Append(resp.Identity.Set(ctx, plan.agentPoolIdentity)...)
 	now := strconv.AppendInt(nil, r.data.now().Unix(), 10)
 	resp.Diagnostics.Append(resp.Private.SetKey(ctx, createdKey, now)...)
 }
@@ -216,7 +216,7 @@ func (r *agentPoolResource) Read(ctx context.Context, req resource.ReadRequest, 
 	}
 	// The identity is required even if the agent pool is gone, and older CLIs do not send it.
 	if resp.Identity.Raw.IsFullyNull() {
-		resp.Diagnostics.Append(resp.Identity.Set(ctx, state.identity())...)
+		resp.Diagnostics.Append(resp.Identity.Set(ctx, state.agentPoolIdentity)...)
 	}
 	resp.Diagnostics.Append(r.data.skipRefresh(&state)...)
 	if resp.Diagnostics.HasError() || r.data.client == nil {
@@ -262,7 +262,7 @@ func (r *agentPoolResource) recentlyCreated(ctx context.Context, req resource.Re
 func (r *agentPoolResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
 	var plan, state agentPoolModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, state.identity())...)
+	resp.Diagnostics.Append(resp.Identity.Set(ctx, state.agentPoolIdentity)...)
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	if resp.Diagnostics.HasError() {
 		return
@@ -330,7 +330,7 @@ func (r *agentPoolResource) ImportState(
 		return
 	}
 	model := newAgentPoolModel(organization, pool)
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, model.identity())...)
+	resp.Diagnostics.Append(resp.Identity.Set(ctx, model.agentPoolIdentity)...)
 	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
 	resp.Diagnostics.AddWarning("Agent pool imported without its token",
 		fmt.Sprintf("Pulumi Cloud returns the token of an agent pool only when it is created, so token is null for the imported %s. "+

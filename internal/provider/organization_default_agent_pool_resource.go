@@ -18,8 +18,14 @@ import (
 type organizationDefaultAgentPoolResource struct{ poolAssignmentResource }
 
 type defaultAgentPoolModel struct {
+	defaultAgentPoolIdentity
+
+	AgentPoolID types.String `tfsdk:"agent_pool_id"`
+}
+
+// defaultAgentPoolIdentity has no agent pool ID, because that changes in place.
+type defaultAgentPoolIdentity struct {
 	Organization types.String `tfsdk:"organization"`
-	AgentPoolID  types.String `tfsdk:"agent_pool_id"`
 }
 
 // String returns the setting as diagnostics name it.
@@ -31,7 +37,7 @@ func (m *defaultAgentPoolModel) fields() (organization, poolID *types.String) {
 	return &m.Organization, &m.AgentPoolID
 }
 
-func (m *defaultAgentPoolModel) identity() any { return defaultAgentPoolIdentity{m.Organization} }
+func (m *defaultAgentPoolModel) identity() any { return m.defaultAgentPoolIdentity }
 
 func (m *defaultAgentPoolModel) read(ctx context.Context, data *providerData) (id string, gone diag.Diagnostic, err error) {
 	id, err = defaultPoolID(ctx, data.client, m.Organization.ValueString())
@@ -74,11 +80,6 @@ func (m *defaultAgentPoolModel) errorContext(verb string) errorContext {
 
 func (m *defaultAgentPoolModel) readContext() errorContext {
 	return readContext(m.Organization.ValueString(), "read the default agent pool")
-}
-
-// defaultAgentPoolIdentity has no agent pool ID, because that changes in place.
-type defaultAgentPoolIdentity struct {
-	Organization types.String `tfsdk:"organization"`
 }
 
 var (
@@ -150,7 +151,7 @@ func (r *organizationDefaultAgentPoolResource) ImportState(
 		return
 	}
 	defer r.data.appendWarnings(&resp.Diagnostics)
-	model := defaultAgentPoolModel{Organization: organization}
+	model := defaultAgentPoolModel{defaultAgentPoolIdentity: defaultAgentPoolIdentity{organization}}
 	switch id, err := defaultPoolID(ctx, r.data.client, organization.ValueString()); {
 	case err != nil:
 		resp.Diagnostics.Append(r.data.errorDiagnostic(model.readContext(), err))

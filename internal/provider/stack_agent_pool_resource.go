@@ -21,10 +21,9 @@ import (
 type stackAgentPoolResource struct{ poolAssignmentResource }
 
 type stackAgentPoolModel struct {
-	Organization types.String `tfsdk:"organization"`
-	Project      types.String `tfsdk:"project"`
-	Stack        types.String `tfsdk:"stack"`
-	AgentPoolID  types.String `tfsdk:"agent_pool_id"`
+	stackAgentPoolIdentity
+
+	AgentPoolID types.String `tfsdk:"agent_pool_id"`
 }
 
 type stackAgentPoolIdentity struct {
@@ -37,9 +36,7 @@ func (m *stackAgentPoolModel) fields() (organization, poolID *types.String) {
 	return &m.Organization, &m.AgentPoolID
 }
 
-func (m *stackAgentPoolModel) identity() any {
-	return stackAgentPoolIdentity{m.Organization, m.Project, m.Stack}
-}
+func (m *stackAgentPoolModel) identity() any { return m.stackAgentPoolIdentity }
 
 func (m *stackAgentPoolModel) read(ctx context.Context, data *providerData) (id string, gone diag.Diagnostic, err error) {
 	id, err = data.client.StackAgentPool(ctx, m.stack())
@@ -149,9 +146,10 @@ func (r *stackAgentPoolResource) ImportState(
 		return
 	}
 	defer r.data.appendWarnings(&resp.Diagnostics)
-	var identity stackAgentPoolIdentity
+	var model stackAgentPoolModel
+	identity := &model.stackAgentPoolIdentity
 	if req.ID == "" && req.Identity != nil && !req.Identity.Raw.IsFullyNull() {
-		resp.Diagnostics.Append(req.Identity.Get(ctx, &identity)...)
+		resp.Diagnostics.Append(req.Identity.Get(ctx, identity)...)
 	} else if parts := strings.Split(req.ID, "/"); len(parts) == 2 || len(parts) == 3 && parts[0] != "" {
 		if len(parts) == 3 {
 			identity.Organization = types.StringValue(parts[0])
@@ -172,10 +170,7 @@ func (r *stackAgentPoolResource) ImportState(
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	model := stackAgentPoolModel{
-		Organization: types.StringValue(organization), Project: identity.Project, Stack: identity.Stack,
-		AgentPoolID: types.StringNull(),
-	}
+	model.Organization = types.StringValue(organization)
 	switch id, err := r.data.client.StackAgentPool(ctx, model.stack()); {
 	case err != nil:
 		op := model.readContext()
