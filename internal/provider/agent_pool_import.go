@@ -55,12 +55,16 @@ func containsToken(id string) bool {
 	return slices.ContainsFunc(strings.Split(id, "/"), credentials.LooksLikeToken)
 }
 
+func isImportByIdentity(req resource.ImportStateRequest) bool {
+	return req.ID == "" && req.Identity != nil && !req.Identity.Raw.IsFullyNull()
+}
+
 // resolveImport returns the organization and the agent pool to import, which exists.
 func (r *agentPoolResource) resolveImport(
 	ctx context.Context, req resource.ImportStateRequest,
 ) (organization string, pool pulumiapi.AgentPool, diags diag.Diagnostics) {
 	var id importID
-	if req.Identity != nil && req.ID == "" && !req.Identity.Raw.IsFullyNull() {
+	if isImportByIdentity(req) {
 		var identity agentPoolIdentity
 		diags.Append(req.Identity.Get(ctx, &identity)...)
 		id = importID{organization: identity.Organization.ValueString(), id: identity.ID.ValueString()}

@@ -8,7 +8,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
-	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
@@ -39,28 +38,38 @@ func (m *defaultAgentPoolModel) fields() (organization, poolID *types.String) {
 
 func (m *defaultAgentPoolModel) identity() any { return m.defaultAgentPoolIdentity }
 
-func (m *defaultAgentPoolModel) read(ctx context.Context, data *providerData) (id string, gone diag.Diagnostic, err error) {
-	id, err = defaultPoolID(ctx, data.client, m.Organization.ValueString())
-	if id == "" && err == nil {
-		gone = diag.NewWarningDiagnostic("Default agent pool was reset",
-			fmt.Sprintf("Organization %q has no default agent pool any more. Stacks that do not select an agent pool use the "+
-				"Pulumi-hosted pool. If the configuration contains this resource, apply sets the default again.",
-				m.Organization.ValueString()))
+// fromImport accepts the name of the organization as the import ID.
+func (m *defaultAgentPoolModel) fromImport(ctx context.Context, req resource.ImportStateRequest) (diags diag.Diagnostics) {
+	m.Organization = types.StringValue(req.ID)
+	if isImportByIdentity(req) {
+		diags = req.Identity.Get(ctx, &m.defaultAgentPoolIdentity)
 	}
-	return id, gone, err
+	if name := m.Organization.ValueString(); !isPathName(name) {
+		diags.Append(invalidImportID(name, "a default agent pool. Use the name of the organization."))
+	}
+	return diags
 }
 
-// defaultPoolID returns the ID of the default agent pool, or "" if there is none. It does not trust a shared list without
-// one: a different provider block may have just set it.
-func defaultPoolID(ctx context.Context, client *pulumiapi.Client, organization string) (string, error) {
-	list, err := client.AgentPools(ctx, organization)
+// read does not trust a shared list without a default: a different provider block may have just set it.
+func (m *defaultAgentPoolModel) read(ctx context.Context, client *pulumiapi.Client) (string, error) {
+	list, err := client.AgentPools(ctx, m.Organization.ValueString())
 	if err == nil && list.DefaultID == "" {
-		list, err = client.RefreshAgentPools(ctx, organization)
+		list, err = client.RefreshAgentPools(ctx, m.Organization.ValueString())
 	}
 	if err != nil {
 		return "", err
 	}
 	return list.DefaultID, nil
+}
+
+func (m *defaultAgentPoolModel) gone(id string, err error) diag.Diagnostic {
+	if id != "" || err != nil {
+		return nil
+	}
+	return diag.NewWarningDiagnostic("Default agent pool was reset",
+		fmt.Sprintf("Organization %q has no default agent pool any more. Stacks that do not select an agent pool use the "+
+			"Pulumi-hosted pool. If the configuration contains this resource, apply sets the default again.",
+			m.Organization.ValueString()))
 }
 
 func (m *defaultAgentPoolModel) assign(ctx context.Context, client *pulumiapi.Client) error {
@@ -126,37 +135,5 @@ func (r *organizationDefaultAgentPoolResource) IdentitySchema(
 				RequiredForImport: true,
 			},
 		},
-	}
-}
-
-// ImportState implements [resource.ResourceWithImportState]. The import ID is the name of the organization.
-func (r *organizationDefaultAgentPoolResource) ImportState(
-	ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse,
-) {
-	if problem := r.data.notConfigured(); problem != nil {
-		resp.Diagnostics.Append(problem)
-		return
-	}
-	resource.ImportStatePassthroughWithIdentity(ctx, organizationPath, organizationPath, req, resp)
-	var organization types.String
-	resp.Diagnostics.Append(resp.State.GetAttribute(ctx, organizationPath, &organization)...)
-	var validated validator.StringResponse
-	validPathName().ValidateString(ctx, validator.StringRequest{
-		ConfigValue: types.StringValue(organization.ValueString()),
-	}, &validated)
-	for _, problem := range validated.Diagnostics {
-		resp.Diagnostics.AddError("Invalid import ID", "The import ID must be the name of an organization. "+problem.Detail())
-	}
-	if resp.Diagnostics.HasError() {
-		return
-	}
-	defer r.data.appendWarnings(&resp.Diagnostics)
-	model := defaultAgentPoolModel{defaultAgentPoolIdentity: defaultAgentPoolIdentity{organization}}
-	switch id, err := defaultPoolID(ctx, r.data.client, organization.ValueString()); {
-	case err != nil:
-		resp.Diagnostics.Append(r.data.errorDiagnostic(model.readContext(), err))
-	case id == "":
-		resp.Diagnostics.AddError("Organization has no default agent pool", fmt.Sprintf("Organization %q has no default agent pool "+
-			"that could be imported. Remove the import, and apply the resource.", organization.ValueString()))
 	}
 }

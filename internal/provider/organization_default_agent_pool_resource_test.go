@@ -149,12 +149,12 @@ func TestOrganizationDefaultAgentPool_import(t *testing.T) {
 	}
 	cloud.expectRequests(t, "GET /api/orgs/globex/agent-pools") // The import and the read share it.
 	_, diagnostics = settings.Import(t.Context(), "acme")
-	expectError(t, diagnostics, "Organization has no default agent pool", `"acme"`)
+	expectError(t, diagnostics, "Nothing to import", `default agent pool of organization "acme" is not set`)
 	for id, text := range map[string]string{
-		"": "must not be empty", "acme/runners": "slashes", accessToken: "looks like a token",
+		"": `""`, "acme/runners": `"acme/runners"`, accessToken: "contains a token",
 	} {
 		_, diagnostics = settings.Import(t.Context(), id)
-		expectError(t, diagnostics, "Invalid import ID", "name of an organization", text)
+		expectError(t, diagnostics, "Invalid import ID", "name of the organization", text)
 		if strings.Contains(diagnostics.String(), accessToken) {
 			t.Error("the diagnostic has the token")
 		}

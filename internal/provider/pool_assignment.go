@@ -27,8 +27,12 @@ type poolAssignment interface {
 	fmt.Stringer
 	fields() (organization, poolID *types.String)
 	identity() any
-	// read returns the ID of the agent pool, or that the target is gone and why.
-	read(ctx context.Context, data *providerData) (id string, gone diag.Diagnostic, err error)
+	// fromImport sets the fields of the identity from an import ID or an identity.
+	fromImport(ctx context.Context, req resource.ImportStateRequest) diag.Diagnostics
+	// read returns the ID of the agent pool, which is empty if none is assigned.
+	read(ctx context.Context, client *pulumiapi.Client) (id string, err error)
+	// gone returns a warning if the result of read means that there is nothing left to manage.
+	gone(id string, err error) diag.Diagnostic
 	readContext() errorContext
 	assign(ctx context.Context, client *pulumiapi.Client) error
 	clear(ctx context.Context, client *pulumiapi.Client) error
@@ -62,14 +66,14 @@ func (r *poolAssignmentResource) Read(ctx context.Context, req resource.ReadRequ
 		return
 	}
 	defer r.data.appendWarnings(&resp.Diagnostics)
-	id, gone, err := model.read(ctx, r.data)
-	switch {
-	case err != nil:
-		resp.Diagnostics.Append(r.data.errorDiagnostic(model.readContext(), err))
-		return
-	case gone != nil:
+	id, err := model.read(ctx, r.data.client)
+	if gone := model.gone(id, err); gone != nil {
 		resp.Diagnostics.Append(gone)
 		resp.State.RemoveResource(ctx)
+		return
+	}
+	if err != nil {
+		resp.Diagnostics.Append(r.data.errorDiagnostic(model.readContext(), err))
 		return
 	}
 	var diags diag.Diagnostics
@@ -166,6 +170,44 @@ func (r *poolAssignmentResource) Delete(ctx context.Context, req resource.Delete
 			return
 		}
 	}
+}
+
+// ImportState implements [resource.ResourceWithImportState]. The refresh that follows sets the agent pool.
+func (r *poolAssignmentResource) ImportState(
+	ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse,
+) {
+	if problem := r.data.notConfigured(); problem != nil {
+		resp.Diagnostics.Append(problem)
+		return
+	}
+	defer r.data.appendWarnings(&resp.Diagnostics)
+	model := r.newModel()
+	organization, _ := model.fields()
+	resp.Diagnostics.Append(model.fromImport(ctx, req)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	name, diags := r.data.resolveOrganization(ctx, *organization)
+	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	*organization = types.StringValue(name)
+	switch id, err := model.read(ctx, r.data.client); {
+	case err != nil:
+		op := model.readContext()
+		if isNotFound(err) {
+			op.note = "If the stack exists but has no deployment settings, remove the import, and apply the resource."
+		}
+		resp.Diagnostics.Append(r.data.errorDiagnostic(op, err))
+		return
+	case id == "":
+		resp.Diagnostics.AddError("Nothing to import",
+			fmt.Sprintf("The %s is not set. Remove the import, and apply the resource.", model))
+		return
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
+	resp.Diagnostics.Append(resp.Identity.Set(ctx, model.identity())...)
 }
 
 // privateState is the private state of a resource.

@@ -38,14 +38,33 @@ func (m *stackAgentPoolModel) fields() (organization, poolID *types.String) {
 
 func (m *stackAgentPoolModel) identity() any { return m.stackAgentPoolIdentity }
 
-func (m *stackAgentPoolModel) read(ctx context.Context, data *providerData) (id string, gone diag.Diagnostic, err error) {
-	id, err = data.client.StackAgentPool(ctx, m.stack())
-	if isNotFound(err) {
-		return "", diag.NewWarningDiagnostic("Stack no longer exists",
-			fmt.Sprintf("Stack %q or its deployment settings do not exist any more, or the access token cannot see them. Terraform "+
-				"removes its agent pool from the state. If the stack was deleted, remove this resource.", m.stack())), nil
+func (m *stackAgentPoolModel) fromImport(ctx context.Context, req resource.ImportStateRequest) (diags diag.Diagnostics) {
+	if isImportByIdentity(req) {
+		diags = req.Identity.Get(ctx, &m.stackAgentPoolIdentity)
+	} else if parts := strings.Split(req.ID, "/"); len(parts) == 2 || len(parts) == 3 && parts[0] != "" {
+		if len(parts) == 3 {
+			m.Organization = types.StringValue(parts[0])
+		}
+		m.Project, m.Stack = types.StringValue(parts[len(parts)-2]), types.StringValue(parts[len(parts)-1])
 	}
-	return id, nil, err
+	if !isPathName(m.Project.ValueString()) || !isPathName(m.Stack.ValueString()) {
+		diags.Append(invalidImportID(req.ID, "a stack. Use ORGANIZATION/PROJECT/STACK, or PROJECT/STACK in the provider's default "+
+			"organization."))
+	}
+	return diags
+}
+
+func (m *stackAgentPoolModel) read(ctx context.Context, client *pulumiapi.Client) (string, error) {
+	return client.StackAgentPool(ctx, m.stack())
+}
+
+func (m *stackAgentPoolModel) gone(_ string, err error) diag.Diagnostic {
+	if !isNotFound(err) {
+		return nil
+	}
+	return diag.NewWarningDiagnostic("Stack no longer exists",
+		fmt.Sprintf("Stack %q or its deployment settings do not exist any more, or the access token cannot see them. Terraform "+
+			"removes its agent pool from the state. If the stack was deleted, remove this resource.", m.stack()))
 }
 
 func (m *stackAgentPoolModel) assign(ctx context.Context, client *pulumiapi.Client) error {
@@ -136,54 +155,4 @@ func (r *stackAgentPoolResource) IdentitySchema(
 			"stack":   identityschema.StringAttribute{Description: "Name of the stack.", RequiredForImport: true},
 		},
 	}
-}
-
-func (r *stackAgentPoolResource) ImportState(
-	ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse,
-) {
-	if problem := r.data.notConfigured(); problem != nil {
-		resp.Diagnostics.Append(problem)
-		return
-	}
-	defer r.data.appendWarnings(&resp.Diagnostics)
-	var model stackAgentPoolModel
-	identity := &model.stackAgentPoolIdentity
-	if req.ID == "" && req.Identity != nil && !req.Identity.Raw.IsFullyNull() {
-		resp.Diagnostics.Append(req.Identity.Get(ctx, identity)...)
-	} else if parts := strings.Split(req.ID, "/"); len(parts) == 2 || len(parts) == 3 && parts[0] != "" {
-		if len(parts) == 3 {
-			identity.Organization = types.StringValue(parts[0])
-		}
-		identity.Project, identity.Stack = types.StringValue(parts[len(parts)-2]), types.StringValue(parts[len(parts)-1])
-	}
-	for _, name := range []types.String{identity.Project, identity.Stack} {
-		var validated validator.StringResponse
-		validPathName().ValidateString(ctx, validator.StringRequest{ConfigValue: name}, &validated)
-		if name.IsNull() || validated.Diagnostics.HasError() {
-			resp.Diagnostics.Append(invalidImportID(req.ID, "a stack. Use ORGANIZATION/PROJECT/STACK, or PROJECT/STACK in the "+
-				"provider's default organization."))
-			return
-		}
-	}
-	organization, diags := r.data.resolveOrganization(ctx, identity.Organization)
-	resp.Diagnostics.Append(diags...)
-	if resp.Diagnostics.HasError() {
-		return
-	}
-	model.Organization = types.StringValue(organization)
-	switch id, err := r.data.client.StackAgentPool(ctx, model.stack()); {
-	case err != nil:
-		op := model.readContext()
-		if isNotFound(err) {
-			op.note = "If the stack exists but has no deployment settings, remove the import, and apply the resource."
-		}
-		resp.Diagnostics.Append(r.data.errorDiagnostic(op, err))
-		return
-	case id == "":
-		resp.Diagnostics.AddError("Stack has no agent pool", fmt.Sprintf("The deployment settings of stack %q have no agent pool that "+
-			"could be imported. Remove the import, and apply the resource.", model.stack()))
-		return
-	}
-	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, model.identity())...)
 }

@@ -322,7 +322,7 @@ func TestStackAgentPool_import(t *testing.T) {
 	}
 	mustDo(t, cloud.SetStackPool("acme", "web", "dev", ""))
 	_, diagnostics := r.Import(t.Context(), "acme/web/dev")
-	expectError(t, diagnostics, "Stack has no agent pool", `"acme/web/dev"`)
+	expectError(t, diagnostics, "Nothing to import", `agent pool of stack "acme/web/dev" is not set`)
 	for _, id := range []string{"", "dev", "/dev", "web/", "/web/dev", "acme/web/dev/4", "acme/web/..", "web/" + accessToken} {
 		_, diagnostics = r.Import(t.Context(), id)
 		expectError(t, diagnostics, "Invalid import ID", "ORGANIZATION/PROJECT/STACK")

@@ -67,12 +67,19 @@ func validNamePrefix() validator.String {
 
 // validPathName is validName for a name that is a segment of a path, such as that of a project.
 func validPathName() validator.String {
-	return textValidator("must be a name without slashes", "Invalid name", func(value string) string {
-		if value == "." || value == ".." || strings.Contains(value, "/") {
-			return `name must not contain slashes, and cannot be "." or ".."`
-		}
-		return invalidName(value)
-	})
+	return textValidator("must be a name without slashes", "Invalid name", invalidPathName)
+}
+
+func invalidPathName(name string) string {
+	if name == "." || name == ".." || strings.Contains(name, "/") {
+		return `name must not contain slashes, and cannot be "." or ".."`
+	}
+	return invalidName(name)
+}
+
+// isPathName reports whether validPathName accepts a name.
+func isPathName(name string) bool {
+	return invalidPathName(name) == "" && !credentials.LooksLikeToken(name)
 }
 
 // textValidator rejects tokens, and values for which invalid returns a reason.
