@@ -62,16 +62,6 @@ func (m *defaultAgentPoolModel) read(ctx context.Context, client *pulumiapi.Clie
 	return list.DefaultID, nil
 }
 
-func (m *defaultAgentPoolModel) gone(id string, err error) diag.Diagnostic {
-	if id != "" || err != nil {
-		return nil
-	}
-	return diag.NewWarningDiagnostic("Default agent pool was reset",
-		fmt.Sprintf("Organization %q has no default agent pool any more. Stacks that do not select an agent pool use the "+
-			"Pulumi-hosted pool. If the configuration contains this resource, apply sets the default again.",
-			m.Organization.ValueString()))
-}
-
 func (m *defaultAgentPoolModel) assign(ctx context.Context, client *pulumiapi.Client) error {
 	return client.SetDefaultAgentPool(ctx, m.Organization.ValueString(), m.AgentPoolID.ValueString())
 }

@@ -51,7 +51,7 @@ resource %q "test" {
 			},
 		}
 	}
-	drift := step("two", plancheck.ResourceActionCreate)
+	drift := step("two", plancheck.ResourceActionUpdate)
 	drift.PreConfig = func() { mustDo(t, cloud.SetDefaultAgentPool("acme", "")) }
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories(),
@@ -124,12 +124,12 @@ func TestOrganizationDefaultAgentPool_errorsKeepStateAndIdentity(t *testing.T) {
 	mustDo(t, cloud.SetDefaultAgentPool("acme", ""))
 	p = cloud.provider(t, acctest.Values{"organization": "acme"})
 	p.OmitIdentity = true
-	gone, diagnostics := p.Resource(defaultPoolType).Read(t.Context(), setting)
-	expectWarning(t, diagnostics, "Default agent pool was reset", `"acme"`)
-	if updated.Text("agent_pool_id") != one.ID || gone.Exists() {
-		t.Errorf("state after the failed update %s, and with the Pulumi-hosted pool %s", updated.Value, gone.Value)
+	reset, diagnostics := p.Resource(defaultPoolType).Read(t.Context(), setting)
+	expectWarning(t, diagnostics, "Agent pool was changed outside of this resource", `organization "acme" is not set any more`)
+	if updated.Text("agent_pool_id") != one.ID || !reset.Exists() || reset.Text("agent_pool_id") != "" {
+		t.Errorf("state after the failed update %s, and with the Pulumi-hosted pool %s", updated.Value, reset.Value)
 	}
-	for name, object := range map[string]acctest.Object{"created": setting, "updated": updated, "gone": gone} {
+	for name, object := range map[string]acctest.Object{"created": setting, "updated": updated, "reset": reset} {
 		if got := settings.IdentityOf(object)["organization"]; got != "acme" {
 			t.Errorf("%s: identity has organization %v, want acme", name, got)
 		}

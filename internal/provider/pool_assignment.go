@@ -31,8 +31,6 @@ type poolAssignment interface {
 	fromImport(ctx context.Context, req resource.ImportStateRequest) diag.Diagnostics
 	// read returns the ID of the agent pool, which is empty if none is assigned.
 	read(ctx context.Context, client *pulumiapi.Client) (id string, err error)
-	// gone returns a warning if the result of read means that there is nothing left to manage.
-	gone(id string, err error) diag.Diagnostic
 	readContext() errorContext
 	assign(ctx context.Context, client *pulumiapi.Client) error
 	clear(ctx context.Context, client *pulumiapi.Client) error
@@ -67,12 +65,15 @@ func (r *poolAssignmentResource) Read(ctx context.Context, req resource.ReadRequ
 	}
 	defer r.data.appendWarnings(&resp.Diagnostics)
 	id, err := model.read(ctx, r.data.client)
-	if gone := model.gone(id, err); gone != nil {
-		resp.Diagnostics.Append(gone)
+	var notFound *pulumiapi.StackNotFoundError
+	switch {
+	case errors.As(err, &notFound):
+		resp.Diagnostics.AddWarning("Stack no longer exists",
+			fmt.Sprintf("The stack or its deployment settings do not exist any more, or the access token cannot see them. Terraform "+
+				"removes the %s from the state. If the stack was deleted, remove this resource.", model))
 		resp.State.RemoveResource(ctx)
 		return
-	}
-	if err != nil {
+	case err != nil:
 		resp.Diagnostics.Append(r.data.errorDiagnostic(model.readContext(), err))
 		return
 	}

@@ -58,15 +58,6 @@ func (m *stackAgentPoolModel) read(ctx context.Context, client *pulumiapi.Client
 	return client.StackAgentPool(ctx, m.stack())
 }
 
-func (m *stackAgentPoolModel) gone(_ string, err error) diag.Diagnostic {
-	if !isNotFound(err) {
-		return nil
-	}
-	return diag.NewWarningDiagnostic("Stack no longer exists",
-		fmt.Sprintf("Stack %q or its deployment settings do not exist any more, or the access token cannot see them. Terraform "+
-			"removes its agent pool from the state. If the stack was deleted, remove this resource.", m.stack()))
-}
-
 func (m *stackAgentPoolModel) assign(ctx context.Context, client *pulumiapi.Client) error {
 	return client.SetStackAgentPool(ctx, m.stack(), m.AgentPoolID.ValueString())
 }
