@@ -70,15 +70,12 @@ func (m *defaultAgentPoolModel) clear(ctx context.Context, client *pulumiapi.Cli
 	return client.ClearDefaultAgentPool(ctx, m.Organization.ValueString(), m.AgentPoolID.ValueString())
 }
 
-// errorContext is that of a write.
 func (m *defaultAgentPoolModel) errorContext(verb string) errorContext {
-	return errorContext{
-		action: verb + " the " + m.String(), organization: m.Organization.ValueString(), permission: "organization:update",
+	permission := "organization:update"
+	if verb == "read" {
+		permission = "agent_pool:read"
 	}
-}
-
-func (m *defaultAgentPoolModel) readContext() errorContext {
-	return readContext(m.Organization.ValueString(), "read the default agent pool")
+	return errorContext{action: verb + " the " + m.String(), organization: m.Organization.ValueString(), permission: permission}
 }
 
 var (

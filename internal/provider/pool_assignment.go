@@ -31,9 +31,9 @@ type poolAssignment interface {
 	fromImport(ctx context.Context, req resource.ImportStateRequest) diag.Diagnostics
 	// read returns the ID of the agent pool, which is empty if none is assigned.
 	read(ctx context.Context, client *pulumiapi.Client) (id string, err error)
-	readContext() errorContext
 	assign(ctx context.Context, client *pulumiapi.Client) error
 	clear(ctx context.Context, client *pulumiapi.Client) error
+	// errorContext describes a request. The verb is "read", "set" or "clear".
 	errorContext(verb string) errorContext
 }
 
@@ -74,7 +74,7 @@ func (r *poolAssignmentResource) Read(ctx context.Context, req resource.ReadRequ
 		resp.State.RemoveResource(ctx)
 		return
 	case err != nil:
-		resp.Diagnostics.Append(r.data.errorDiagnostic(model.readContext(), err))
+		resp.Diagnostics.Append(r.data.errorDiagnostic(model.errorContext("read"), err))
 		return
 	}
 	var diags diag.Diagnostics
@@ -196,7 +196,7 @@ func (r *poolAssignmentResource) ImportState(
 	*organization = types.StringValue(name)
 	switch id, err := model.read(ctx, r.data.client); {
 	case err != nil:
-		op := model.readContext()
+		op := model.errorContext("read")
 		if isNotFound(err) {
 			op.note = "If the stack exists but has no deployment settings, remove the import, and apply the resource."
 		}

@@ -72,17 +72,14 @@ func (m *stackAgentPoolModel) clear(ctx context.Context, client *pulumiapi.Clien
 	return client.ClearStackAgentPool(ctx, m.stack(), m.AgentPoolID.ValueString())
 }
 
-// errorContext is that of a write.
 func (m *stackAgentPoolModel) errorContext(verb string) errorContext {
-	return errorContext{
-		action: verb + " the " + m.String(), organization: m.Organization.ValueString(), permission: "stack_deployment_settings:write",
-		rejected: "If the stack runs Terraform, remove this resource, because such a stack cannot have an agent pool.",
+	permission := "stack_deployment_settings:write"
+	if verb == "read" {
+		permission = "stack_deployment_settings:read"
 	}
-}
-
-func (m *stackAgentPoolModel) readContext() errorContext {
 	return errorContext{
-		action: "read the " + m.String(), organization: m.Organization.ValueString(), permission: "stack_deployment_settings:read",
+		action: verb + " the " + m.String(), organization: m.Organization.ValueString(), permission: permission,
+		rejected: "If the stack runs Terraform, remove this resource, because such a stack cannot have an agent pool.",
 	}
 }
 
