@@ -238,18 +238,17 @@ func refreshAssigned(
 	ctx context.Context, private privateState, object fmt.Stringer, state types.String, id string,
 ) (types.String, diag.Diagnostics) {
 	ids := assignedIDs(ctx, private)
-	change := fmt.Sprintf("is now %s, which is not the agent pool that this resource assigned last", id)
 	switch {
-	case id == "" && state.IsNull():
+	case strings.EqualFold(id, state.ValueString()): // Neither may be set.
 		return state, nil
-	case id == "":
-		change = "is not set any more"
-	case strings.EqualFold(id, state.ValueString()):
-		return state, nil
-	case len(ids) == 0:
+	case id != "" && len(ids) == 0:
 		return types.StringValue(id), setAssigned(ctx, private, id)
 	case slices.ContainsFunc(ids, func(assigned string) bool { return strings.EqualFold(assigned, id) }):
 		return types.StringValue(id), nil
+	}
+	change := "is not set any more"
+	if id != "" {
+		change = fmt.Sprintf("is now %s, which is not the agent pool that this resource assigned last", id)
 	}
 	return types.StringNull(), diag.Diagnostics{diag.NewWarningDiagnostic("Agent pool was changed outside of this resource",
 		fmt.Sprintf("The %s %s. An apply assigns the configured agent pool again. A destroy leaves it as it is.", object, change))}
