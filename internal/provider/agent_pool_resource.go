@@ -277,8 +277,8 @@ func (r *agentPoolResource) Update(ctx context.Context, req resource.UpdateReque
 }
 
 func (r *agentPoolResource) update(ctx context.Context, state, plan agentPoolModel) (diags diag.Diagnostics) {
-	if problem := r.data.notConfigured(); problem != nil {
-		return diag.Diagnostics{problem}
+	if diags = r.data.notConfigured(); diags.HasError() {
+		return diags
 	}
 	r.data.markWrite()
 	defer r.data.appendWarnings(&diags)
@@ -319,8 +319,8 @@ func (r *agentPoolResource) Delete(ctx context.Context, req resource.DeleteReque
 func (r *agentPoolResource) ImportState(
 	ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse,
 ) {
-	if problem := r.data.notConfigured(); problem != nil {
-		resp.Diagnostics.Append(problem)
+	resp.Diagnostics.Append(r.data.notConfigured()...)
+	if resp.Diagnostics.HasError() {
 		return
 	}
 	defer r.data.appendWarnings(&resp.Diagnostics)

@@ -49,11 +49,11 @@ func organizationDataSourceAttribute() datasource.StringAttribute {
 func (d *providerData) planOrganization(
 	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
 ) {
-	if req.Plan.Raw.IsNull() || d == nil {
+	if req.Plan.Raw.IsNull() {
 		return
 	}
-	if d.missingToken != nil {
-		resp.Diagnostics.Append(settingsDiagnostic(d.missingToken))
+	if !d.unknown && d.problem != nil {
+		resp.Diagnostics.Append(d.problem)
 		return
 	}
 	var configured, current types.String

@@ -27,7 +27,7 @@ func (d *providerData) markWrite() {
 // planList returns the list of agent pools for checks during plan, or nil if there is none. Only an error with which the
 // apply would fail for certain is one during plan. Any other may be gone by then.
 func (d *providerData) planList(ctx context.Context, organization string) (*pulumiapi.AgentPoolList, diag.Diagnostics) {
-	if d == nil || d.client == nil || organization == "" {
+	if d.client == nil || organization == "" {
 		return nil, nil
 	}
 	// A write that began now would make concurrent plans read the list once more.
@@ -70,7 +70,7 @@ func (r *withPoolReference) ModifyPlan(
 
 // checkPlannedPool returns an error if the organization does not have the planned agent_pool_id.
 func (d *providerData) checkPlannedPool(ctx context.Context, plan tfsdk.Plan) diag.Diagnostics {
-	if plan.Raw.IsNull() || d == nil {
+	if plan.Raw.IsNull() {
 		return nil
 	}
 	attribute := path.Root("agent_pool_id")

@@ -177,8 +177,8 @@ func (r *poolAssignmentResource) Delete(ctx context.Context, req resource.Delete
 func (r *poolAssignmentResource) ImportState(
 	ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse,
 ) {
-	if problem := r.data.notConfigured(); problem != nil {
-		resp.Diagnostics.Append(problem)
+	resp.Diagnostics.Append(r.data.notConfigured()...)
+	if resp.Diagnostics.HasError() {
 		return
 	}
 	defer r.data.appendWarnings(&resp.Diagnostics)

@@ -139,12 +139,15 @@ func (p *pulumicloudProvider) Configure(
 		return
 	}
 	data := &providerData{
-		unknown:                unknownArguments(req.Config),
 		configuredOrganization: model.Organization.ValueString(),
 		organizationUnknown:    model.Organization.IsUnknown(),
 	}
 	resp.ResourceData, resp.DataSourceData, resp.ListResourceData = data, data, data
-	if data.isUnknown() {
+	if unknown := unknownArguments(req.Config); len(unknown) > 0 {
+		data.unknown = true
+		data.problem = diag.NewErrorDiagnostic("Provider configuration is not known yet",
+			fmt.Sprintf("The provider argument %s depends on values that are known only after apply. Apply the resources that it "+
+				"depends on first, for example with -target, or set a value that is known during plan.", strings.Join(unknown, ", ")))
 		// Terraform configures the provider again before it applies.
 		if req.ClientCapabilities.DeferralAllowed {
 			resp.Deferred = &provider.Deferred{Reason: provider.DeferredReasonProviderConfigUnknown}
@@ -183,7 +186,8 @@ func (d *providerData) configure(model providerModel, oidc *oidcModel, config pu
 
 	var err error
 	d.credentials, err = credentials.Resolve(overrides, env)
-	if errors.Is(err, credentials.ErrNoAccessToken) && errors.As(err, &d.missingToken) {
+	if errors.Is(err, credentials.ErrNoAccessToken) {
+		d.problem = settingsDiagnostic(err)
 		return nil
 	}
 	if err != nil {

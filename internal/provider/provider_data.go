@@ -3,7 +3,6 @@ package provider
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -18,12 +17,12 @@ import (
 
 // providerData is what Configure passes to resources and data sources.
 type providerData struct {
-	// client is nil if the configuration is unknown or has no access token.
+	// client is nil if there is a problem.
 	client *pulumiapi.Client
-	// unknown are the provider arguments whose values are not known yet.
-	unknown []string
-	// missingToken is the error for a configuration without an access token.
-	missingToken *credentials.SettingsError
+	// problem is the error if no requests can be made: the configuration is not known yet or has no access token.
+	problem diag.Diagnostic
+	// unknown reports whether a later run of the same command may have a complete configuration.
+	unknown bool
 
 	// credentials say where the URL and the access token were found, for diagnostics.
 	credentials credentials.Credentials
@@ -66,35 +65,27 @@ func (d *dataSourceWithProviderData) Configure(
 	d.data, resp.Diagnostics = providerDataFrom(req.ProviderData)
 }
 
-// providerDataFrom returns nil before the provider is configured.
+// providerDataFrom returns the data that Configure of the provider passed, which is nil before the provider is configured.
 func providerDataFrom(value any) (*providerData, diag.Diagnostics) {
+	if value == nil {
+		return &providerData{problem: diag.NewErrorDiagnostic("Provider not configured",
+			"The provider has not been configured. This is a bug in Terraform or in the provider. Please report it.")}, nil
+	}
 	data, ok := value.(*providerData)
-	if value != nil && !ok {
+	if !ok {
 		return nil, diag.Diagnostics{diag.NewErrorDiagnostic("Unexpected provider data",
 			fmt.Sprintf("Expected *providerData, got %T. This is a bug in the provider. Please report it.", value))}
 	}
 	return data, nil
 }
 
-// notConfigured returns an error if no requests can be made, and nil otherwise.
-func (d *providerData) notConfigured() diag.Diagnostic {
-	switch {
-	case d == nil:
-		return diag.NewErrorDiagnostic("Provider not configured",
-			"The provider has not been configured. This is a bug in Terraform or in the provider. Please report it.")
-	case d.missingToken != nil:
-		return settingsDiagnostic(d.missingToken)
-	case d.client == nil:
-		return diag.NewErrorDiagnostic("Provider configuration is not known yet",
-			fmt.Sprintf("The provider argument %s depends on values that are known only after apply. Apply the resources that it "+
-				"depends on first, for example with -target, or set a value that is known during plan.",
-				strings.Join(d.unknown, ", ")))
+// notConfigured returns an error if no requests can be made.
+func (d *providerData) notConfigured() diag.Diagnostics {
+	if d.problem == nil {
+		return nil
 	}
-	return nil
+	return diag.Diagnostics{d.problem}
 }
-
-// isUnknown reports whether a later run of the same command may have a complete configuration.
-func (d *providerData) isUnknown() bool { return d != nil && len(d.unknown) > 0 }
 
 // getter is a configuration, a plan or a state.
 type getter interface {
@@ -103,11 +94,7 @@ type getter interface {
 
 // decode reads a configuration, plan or state into a model, and returns an error if no requests can be made.
 func (d *providerData) decode(ctx context.Context, from getter, model any) diag.Diagnostics {
-	diags := from.Get(ctx, model)
-	if problem := d.notConfigured(); problem != nil {
-		diags.Append(problem)
-	}
-	return diags
+	return append(from.Get(ctx, model), d.notConfigured()...)
 }
 
 // decodeInOrganization is decode for a model with an organization, which it resolves.
@@ -125,7 +112,7 @@ func (d *providerData) decodeInOrganization(
 
 // appendWarnings appends the warnings that Pulumi Cloud sent. Methods that make requests defer it.
 func (d *providerData) appendWarnings(diags *diag.Diagnostics) {
-	if d == nil || d.client == nil {
+	if d.client == nil {
 		return
 	}
 	for _, text := range d.client.Warnings() {
@@ -136,13 +123,9 @@ func (d *providerData) appendWarnings(diags *diag.Diagnostics) {
 // skipRefresh returns a warning if the configuration is not known yet, and an error if it is invalid. Without
 // diagnostics the object can be read.
 func (d *providerData) skipRefresh(object fmt.Stringer) diag.Diagnostics {
-	problem := d.notConfigured()
-	switch {
-	case problem == nil:
-		return nil
-	case d.isUnknown():
-		return diag.Diagnostics{diag.NewWarningDiagnostic(problem.Summary(),
-			fmt.Sprintf("The %s was not refreshed. %s", object, problem.Detail()))}
+	if !d.unknown {
+		return d.notConfigured()
 	}
-	return diag.Diagnostics{problem}
+	return diag.Diagnostics{diag.NewWarningDiagnostic(d.problem.Summary(),
+		fmt.Sprintf("The %s was not refreshed. %s", object, d.problem.Detail()))}
 }
