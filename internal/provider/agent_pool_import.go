@@ -80,10 +80,11 @@ func (r *agentPoolResource) resolveImport(
 	if diags.HasError() {
 		return "", pool, diags
 	}
-	organization, diags = r.data.resolveOrganization(ctx, types.StringValue(id.organization))
-	if diags.HasError() {
+	resolved := types.StringValue(id.organization)
+	if diags = r.data.resolveOrganization(ctx, &resolved); diags.HasError() {
 		return "", pool, diags
 	}
+	organization = resolved.ValueString()
 	if id.id == "" {
 		pool, diags = r.data.findByName(ctx, organization, id.name)
 		return organization, pool, diags

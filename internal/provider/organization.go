@@ -65,81 +65,58 @@ func (d *providerData) planOrganization(
 		return
 	}
 	if !current.IsNull() {
-		if d.organizationUnknown || d.configuredOrganization == "" ||
-			strings.EqualFold(d.configuredOrganization, current.ValueString()) {
+		moved := d.organization.ValueString()
+		if moved == "" || strings.EqualFold(moved, current.ValueString()) {
 			return
 		}
 		resp.RequiresReplace.Append(organizationPath)
 	}
 	planned := types.StringUnknown()
-	if d.client != nil && !d.organizationUnknown {
-		organization, diags := d.resolveOrganization(ctx, types.StringNull())
-		resp.Diagnostics.Append(diags...)
-		if diags.HasError() {
-			return
-		}
-		planned = types.StringValue(organization)
+	if d.client != nil && !d.organization.IsUnknown() {
+		resp.Diagnostics.Append(d.resolveOrganization(ctx, &planned)...)
 	}
 	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, organizationPath, planned)...)
 }
 
-// resolveOrganization returns the given organization or, if that is null, unknown or empty, the default: that of the
-// provider block, the environment, the Pulumi CLI's files or the API.
-func (d *providerData) resolveOrganization(ctx context.Context, organization types.String) (string, diag.Diagnostics) {
+// resolveOrganization replaces an organization that is null, unknown or empty with the default: that of the provider
+// block, the environment, the Pulumi CLI's files or the API.
+func (d *providerData) resolveOrganization(ctx context.Context, organization *types.String) diag.Diagnostics {
 	if organization.ValueString() != "" {
-		return organization.ValueString(), nil
+		return nil
 	}
-	if d.organizationUnknown {
-		return "", diag.Diagnostics{diag.NewAttributeErrorDiagnostic(organizationPath, "Organization is not known yet",
+	found := d.defaultOrganization
+	switch {
+	case d.organization.IsUnknown():
+		return diag.Diagnostics{diag.NewAttributeErrorDiagnostic(organizationPath, "Organization is not known yet",
 			"The provider argument organization depends on values that are known only after apply. Set organization in this "+
 				"block to a value that is known during plan.")}
-	}
-	if name, diags := d.localOrganization(); name != "" || diags.HasError() {
-		return name, diags
+	case found.err != nil:
+		return diag.Diagnostics{settingsDiagnostic(found.err)}
+	case found.name != "":
+		*organization = types.StringValue(found.name)
+		return nil
 	}
 	name, err := d.client.DefaultOrganization(ctx)
-	if err != nil {
-		return "", diag.Diagnostics{d.errorDiagnostic(errorContext{
+	switch {
+	case err != nil:
+		return diag.Diagnostics{d.errorDiagnostic(errorContext{
 			action: "read the default organization", rejected: "Or set organization in this block or in the provider block.",
 		}, err)}
-	}
-	if name == "" {
-		return "", diag.Diagnostics{diag.NewAttributeErrorDiagnostic(organizationPath, "Missing organization",
+	case name == "":
+		return diag.Diagnostics{diag.NewAttributeErrorDiagnostic(organizationPath, "Missing organization",
 			fmt.Sprintf("Pulumi Cloud at %s has no default organization for the user of the access token. Set organization in this "+
 				"block or in the provider block, or set PULUMI_DEFAULT_ORGANIZATION.", d.urlSource()))}
 	}
-	return name, nil
-}
-
-// localOrganization returns the default organization as far as it is known without a request, else "".
-func (d *providerData) localOrganization() (string, diag.Diagnostics) {
-	if d.configuredOrganization != "" {
-		return d.configuredOrganization, nil
-	}
-	found := d.defaultOrganization
-	if found.err != nil {
-		return "", diag.Diagnostics{settingsDiagnostic(found.err)}
-	}
-	return found.name, nil
+	*organization = types.StringValue(name)
+	return nil
 }
 
 // organizationSource names an organization and, if it is the default, where the default was found.
 func (d *providerData) organizationSource(organization string) string {
-	if found := d.defaultOrganization; d.configuredOrganization == "" && found.source != "" && found.name == organization {
+	if found := d.defaultOrganization; found.source != "" && found.name == organization {
 		return fmt.Sprintf("Organization %q from %s", organization, found.source)
 	}
 	return fmt.Sprintf("Organization %q", organization)
-}
-
-// organizationForExchange returns the organization whose OIDC policies apply. No request can be made to find it.
-func (d *providerData) organizationForExchange() (string, diag.Diagnostics) {
-	name, diags := d.localOrganization()
-	if name == "" && !diags.HasError() {
-		diags.AddAttributeError(organizationPath, "Missing organization",
-			"OIDC authentication requires an organization. Set organization in the provider block, or set "+
-				"PULUMI_DEFAULT_ORGANIZATION.")
-	}
-	return name, diags
 }
 
 // ignoreCase keeps the value in the state if the configuration differs from it only in case.

@@ -147,7 +147,7 @@ func TestOrganization_notFound(t *testing.T) {
 	t.Run("configured", func(t *testing.T) {
 		pools := cloud.provider(t, acctest.Values{"organization": "initech"}).Resource(poolType)
 		_, diagnostics := pools.Apply(t.Context(), pools.Absent(), acctest.Values{"name": "runners"})
-		expectError(t, diagnostics, summary, `"initech" does not exist`, "access_token")
+		expectError(t, diagnostics, summary, `"initech" from organization in the provider block does not exist`, "access_token")
 	})
 	t.Run("default", func(t *testing.T) {
 		t.Setenv("PULUMI_DEFAULT_ORGANIZATION", "initech")

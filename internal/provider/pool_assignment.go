@@ -188,12 +188,10 @@ func (r *poolAssignmentResource) ImportState(
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	name, diags := r.data.resolveOrganization(ctx, *organization)
-	resp.Diagnostics.Append(diags...)
+	resp.Diagnostics.Append(r.data.resolveOrganization(ctx, organization)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	*organization = types.StringValue(name)
 	switch id, err := model.read(ctx, r.data.client); {
 	case err != nil:
 		op := model.errorContext("read")

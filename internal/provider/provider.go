@@ -138,10 +138,7 @@ func (p *pulumicloudProvider) Configure(
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	data := &providerData{
-		configuredOrganization: model.Organization.ValueString(),
-		organizationUnknown:    model.Organization.IsUnknown(),
-	}
+	data := &providerData{organization: model.Organization}
 	resp.ResourceData, resp.DataSourceData, resp.ListResourceData = data, data, data
 	if unknown := unknownArguments(req.Config); len(unknown) > 0 {
 		data.unknown = true
@@ -211,9 +208,15 @@ func (d *providerData) configure(model providerModel, oidc *oidcModel, config pu
 	}
 	config.BaseURL, config.AccessToken = baseURL, d.credentials.AccessToken
 	if oidc != nil {
-		organization, more := d.organizationForExchange()
-		diags.Append(more...)
-		config.Exchange = oidc.exchange(organization, env, idTokenClient(config), config.MaxRetries)
+		switch {
+		case found.err != nil:
+			diags.Append(settingsDiagnostic(found.err))
+		case found.name == "": // No request can be made to find it.
+			diags.AddAttributeError(organizationPath, "Missing organization",
+				"OIDC authentication requires an organization. Set organization in the provider block, or set "+
+					"PULUMI_DEFAULT_ORGANIZATION.")
+		}
+		config.Exchange = oidc.exchange(found.name, env, idTokenClient(config), config.MaxRetries)
 		config.Secrets = append(config.Secrets, credentials.PipelineSecrets(env)...)
 		d.credentials.AccessTokenSource = "the exchange of the OIDC ID token"
 	}

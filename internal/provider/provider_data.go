@@ -28,10 +28,9 @@ type providerData struct {
 	credentials credentials.Credentials
 	now         func() time.Time
 
-	// configuredOrganization is the organization argument of the provider block, empty if it is not set.
-	configuredOrganization string
-	organizationUnknown    bool
-	defaultOrganization    defaultOrganization
+	// organization is the argument of the provider block.
+	organization        types.String
+	defaultOrganization defaultOrganization
 
 	// wrote reports whether this process has begun a write. Plans that read the list hold the lock.
 	wrote     bool
@@ -42,8 +41,8 @@ type providerData struct {
 	targets sync.Map
 }
 
-// defaultOrganization is the default organization from the environment or the Pulumi CLI's files, and its source. Both
-// are empty if there is none.
+// defaultOrganization is the default organization from the provider block, the environment or the Pulumi CLI's files, and
+// its source. Both are empty if there is none.
 type defaultOrganization struct {
 	name, source string
 	err          error
@@ -105,9 +104,7 @@ func (d *providerData) decodeInOrganization(
 	if diags.HasError() {
 		return diags
 	}
-	name, more := d.resolveOrganization(ctx, *organization)
-	*organization = types.StringValue(name)
-	return append(diags, more...)
+	return append(diags, d.resolveOrganization(ctx, organization)...)
 }
 
 // appendWarnings appends the warnings that Pulumi Cloud sent. Methods that make requests defer it.
