@@ -90,13 +90,9 @@ func oidcAttribute() schema.SingleNestedAttribute {
 }
 
 // oidcFrom returns nil if the attribute is not set or not known.
-func oidcFrom(ctx context.Context, value types.Object) (*oidcModel, diag.Diagnostics) {
-	if value.IsNull() || value.IsUnknown() {
-		return nil, nil
-	}
-	var model oidcModel
-	diags := value.As(ctx, &model, basetypes.ObjectAsOptions{})
-	return &model, diags
+func oidcFrom(ctx context.Context, value types.Object) (model *oidcModel, diags diag.Diagnostics) {
+	diags = value.As(ctx, &model, basetypes.ObjectAsOptions{UnhandledUnknownAsEmpty: true})
+	return model, diags
 }
 
 // validate checks attributes against each other.
