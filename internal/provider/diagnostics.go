@@ -379,35 +379,26 @@ func causeOf(err error) string {
 	if authentication, ok := errors.AsType[*pulumiapi.AuthenticationError](err); ok {
 		err = authentication.Err
 	}
-	cause := err.Error()
-	settings, isSettingsError := errors.AsType[*credentials.SettingsError](err)
-	unknown, isUnknown := errors.AsType[*pulumiapi.UnknownOutcomeError](err)
-	api, isAPIError := errors.AsType[*pulumiapi.APIError](err)
-	transport, isTransportError := errors.AsType[*pulumiapi.TransportError](err)
-	switch {
-	case isUnknown && unknown.LookupErr != nil:
-		cause = unknown.Err.Error() + "\nThen: " + unknown.LookupErr.Error()
-	case isUnknown:
-		cause = unknown.Err.Error()
-	case isAPIError:
-		cause = api.Error()
-	case isTransportError:
-		cause = transport.Error()
-	case isSettingsError: // The summary and the advice are in the diagnostic already.
-		cause = settingsCause(settings)
+	cause := "Cause: " + err.Error()
+	if settings, ok := errors.AsType[*credentials.SettingsError](err); ok {
+		cause = "Cause: " + settingsCause(settings) // The summary and the advice are in the diagnostic already.
 	}
-	lines := []string{"Cause: " + cause}
-	if isAPIError {
-		for _, detail := range api.Details {
-			texts := []string{detail.Resource, detail.Attribute, detail.Type, detail.Message}
-			texts = slices.DeleteFunc(texts, func(text string) bool { return text == "" })
-			lines = append(lines, "- "+strings.Join(texts, ": "))
-		}
-		if api.DocumentationURL != "" {
-			lines = append(lines, "See "+api.DocumentationURL)
-		}
+	if unknown, ok := errors.AsType[*pulumiapi.UnknownOutcomeError](err); ok && unknown.LookupErr != nil {
+		cause += "\nThen: " + unknown.LookupErr.Error()
 	}
-	return strings.Join(lines, "\n")
+	api, ok := errors.AsType[*pulumiapi.APIError](err)
+	if !ok {
+		return cause
+	}
+	for _, detail := range api.Details {
+		texts := []string{detail.Resource, detail.Attribute, detail.Type, detail.Message}
+		texts = slices.DeleteFunc(texts, func(text string) bool { return text == "" })
+		cause += "\n- " + strings.Join(texts, ": ")
+	}
+	if api.DocumentationURL != "" {
+		cause += "\nSee " + api.DocumentationURL
+	}
+	return cause
 }
 
 // settingsDiagnostic is the error for a setting, with what to do.
