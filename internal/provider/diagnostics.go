@@ -58,9 +58,13 @@ func (d *providerData) errorDiagnostic(op errorContext, err error) diag.Diagnost
 
 // isNotFound reports whether Pulumi Cloud itself says that an agent pool or a stack does not exist.
 func isNotFound(err error) bool {
-	var pool *pulumiapi.AgentPoolNotFoundError
-	var stack *pulumiapi.StackNotFoundError
-	return errors.As(err, &pool) || errors.As(err, &stack)
+	return isA[*pulumiapi.AgentPoolNotFoundError](err) || isA[*pulumiapi.StackNotFoundError](err)
+}
+
+// isA reports whether err has the type or wraps an error that has it.
+func isA[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }
 
 // deleteDiagnostic is errorDiagnostic for a delete. Pulumi Cloud responds with 400, and a message that has changed over
@@ -159,16 +163,11 @@ func (d *providerData) describe(op errorContext, err error) (summary, advice str
 // isPermanent reports whether err is a response, such as that of a proxy, or a failed authentication that the same
 // request would meet again.
 func isPermanent(err error) bool {
-	var (
-		api            *pulumiapi.APIError
-		response       *pulumiapi.ResponseError
-		authentication *pulumiapi.AuthenticationError
-	)
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[*pulumiapi.APIError](err); ok {
 		return api.StatusCode < http.StatusInternalServerError && api.StatusCode != http.StatusTooManyRequests &&
 			api.StatusCode != http.StatusRequestTimeout
 	}
-	return errors.As(err, &response) || errors.As(err, &authentication)
+	return isA[*pulumiapi.ResponseError](err) || isA[*pulumiapi.AuthenticationError](err)
 }
 
 // effectOf returns a sentence about a write whose outcome is not known, with a space before it.

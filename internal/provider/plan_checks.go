@@ -49,13 +49,11 @@ func isRejected(err error) bool {
 	if authentication, ok := errors.AsType[*pulumiapi.AuthenticationError](err); ok {
 		err = authentication.Err
 	}
-	var api *pulumiapi.APIError
-	var refused *pulumiapi.ExchangeRefusedError
-	var settings *credentials.SettingsError
-	var organization *pulumiapi.OrganizationNotFoundError
-	var feature *pulumiapi.FeatureNotAvailableError
-	return errors.As(err, &refused) || errors.As(err, &settings) || errors.As(err, &organization) || errors.As(err, &feature) ||
-		errors.As(err, &api) && api.IsAPIResponse && api.StatusCode == http.StatusUnauthorized
+	if api, ok := errors.AsType[*pulumiapi.APIError](err); ok && api.IsAPIResponse && api.StatusCode == http.StatusUnauthorized {
+		return true
+	}
+	return isA[*pulumiapi.ExchangeRefusedError](err) || isA[*credentials.SettingsError](err) ||
+		isA[*pulumiapi.OrganizationNotFoundError](err) || isA[*pulumiapi.FeatureNotAvailableError](err)
 }
 
 // withPoolReference is embedded in resources with an agent_pool_id, which it checks during plan.

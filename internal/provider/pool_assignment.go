@@ -114,7 +114,7 @@ func (r *poolAssignmentResource) assign(
 		return append(diags, state.Set(ctx, model)...)
 	}
 	op := model.errorContext("set")
-	if _, ambiguous := errors.AsType[*pulumiapi.AmbiguousError](err); ambiguous {
+	if isA[*pulumiapi.AmbiguousError](err) {
 		// Terraform marks a resource that is created with an error as tainted.
 		diags.Append(setAssigned(ctx, private, append(assignedIDs(ctx, private), poolID.ValueString())...)...)
 		if state.Raw.IsNull() {
