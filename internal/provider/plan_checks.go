@@ -9,7 +9,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
-	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/credentials"
@@ -63,33 +62,25 @@ func (r *withPoolReference) ModifyPlan(
 	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
 ) {
 	r.data.planOrganization(ctx, req, resp)
-	resp.Diagnostics.Append(r.data.checkPlannedPool(ctx, resp.Plan)...)
-}
-
-// checkPlannedPool returns an error if the organization does not have the planned agent_pool_id.
-func (d *providerData) checkPlannedPool(ctx context.Context, plan tfsdk.Plan) diag.Diagnostics {
-	if plan.Raw.IsNull() {
-		return nil
+	if req.Plan.Raw.IsNull() {
+		return
 	}
 	attribute := path.Root("agent_pool_id")
 	var organization, id types.String
-	diags := plan.GetAttribute(ctx, organizationPath, &organization)
-	diags.Append(plan.GetAttribute(ctx, attribute, &id)...)
-	if diags.HasError() || id.ValueString() == "" {
-		return diags
+	resp.Diagnostics.Append(resp.Plan.GetAttribute(ctx, organizationPath, &organization)...)
+	resp.Diagnostics.Append(resp.Plan.GetAttribute(ctx, attribute, &id)...)
+	if resp.Diagnostics.HasError() || id.ValueString() == "" {
+		return
 	}
-	list, diags := d.planList(ctx, organization.ValueString())
+	list, diags := r.data.planList(ctx, organization.ValueString())
+	resp.Diagnostics.Append(diags...)
 	if list == nil {
-		return diags
+		return
 	}
-	if _, found := list.ByID(id.ValueString()); found {
-		return diags
-	}
-	_, err := d.client.ReadAgentPool(ctx, organization.ValueString(), id.ValueString())
-	if isNotFound(err) {
-		diags.AddAttributeError(attribute, "Agent pool not found",
+	// This also finds an agent pool that the list does not show yet.
+	if _, err := r.data.client.ReadAgentPool(ctx, organization.ValueString(), id.ValueString()); isNotFound(err) {
+		resp.Diagnostics.AddAttributeError(attribute, "Agent pool not found",
 			fmt.Sprintf("Organization %q has no agent pool with the ID %q. %s", organization.ValueString(), id.ValueString(),
 				suggestNames(list.Pools, id.ValueString())))
 	}
-	return diags
 }
