@@ -73,22 +73,29 @@ func (d *providerData) findByID(
 	return pool, nil
 }
 
-// selectPools returns the list of an organization, and the agent pools that match both filters, sorted by name. A null
-// filter matches all.
+// agentPoolFilter selects agent pools. A null filter matches all.
+type agentPoolFilter struct {
+	Organization types.String `tfsdk:"organization"`
+	NameRegex    types.String `tfsdk:"name_regex"`
+	Status       types.String `tfsdk:"status"`
+}
+
+// selectPools returns the list of the organization, and the agent pools that match both filters, sorted by name.
 func (d *providerData) selectPools(
-	ctx context.Context, organization string, nameRegex, status types.String,
+	ctx context.Context, filter agentPoolFilter,
 ) (list *pulumiapi.AgentPoolList, selected []pulumiapi.AgentPool, diags diag.Diagnostics) {
+	organization := filter.Organization.ValueString()
 	list, err := d.client.AgentPools(ctx, organization)
 	if err != nil {
 		return nil, nil, diag.Diagnostics{d.errorDiagnostic(readContext(organization, "list the agent pools"), err)}
 	}
-	name, err := regexp.Compile(nameRegex.ValueString())
+	name, err := regexp.Compile(filter.NameRegex.ValueString())
 	if err != nil {
 		diags.AddAttributeError(path.Root("name_regex"), "Invalid regular expression", err.Error())
 		return nil, nil, diags
 	}
 	for _, pool := range list.Pools {
-		if name.MatchString(pool.Name) && (status.IsNull() || pool.Status == status.ValueString()) {
+		if name.MatchString(pool.Name) && (filter.Status.IsNull() || pool.Status == filter.Status.ValueString()) {
 			selected = append(selected, pool)
 		}
 	}

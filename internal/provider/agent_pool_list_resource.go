@@ -7,11 +7,9 @@ import (
 	"unicode"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/list"
 	"github.com/hashicorp/terraform-plugin-framework/list/schema"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
-	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
@@ -19,12 +17,6 @@ import (
 // agentPoolListResource lists agent pools for terraform query.
 type agentPoolListResource struct {
 	agentPoolResource
-}
-
-type agentPoolListModel struct {
-	Organization types.String `tfsdk:"organization"`
-	NameRegex    types.String `tfsdk:"name_regex"`
-	Status       types.String `tfsdk:"status"`
 }
 
 var _ list.ListResourceWithConfigure = &agentPoolListResource{}
@@ -59,7 +51,12 @@ func (r *agentPoolListResource) ListResourceConfigSchema(
 
 // List implements [list.ListResource]. It makes one request.
 func (r *agentPoolListResource) List(ctx context.Context, req list.ListRequest, stream *list.ListResultsStream) {
-	organization, pools, diags := r.find(ctx, req)
+	var filter agentPoolFilter
+	var pools []pulumiapi.AgentPool
+	diags := r.data.decodeInOrganization(ctx, req.Config, &filter, &filter.Organization)
+	if !diags.HasError() {
+		_, pools, diags = r.data.selectPools(ctx, filter)
+	}
 	r.data.appendWarnings(&diags)
 	stream.Results = func(yield func(list.ListResult) bool) {
 		// Terraform shows only diagnostics of results.
@@ -67,24 +64,11 @@ func (r *agentPoolListResource) List(ctx context.Context, req list.ListRequest, 
 			return
 		}
 		for i, pool := range pools {
-			if req.Limit > 0 && int64(i) >= req.Limit || !yield(r.result(ctx, req, organization, pool)) {
+			if req.Limit > 0 && int64(i) >= req.Limit || !yield(r.result(ctx, req, filter.Organization.ValueString(), pool)) {
 				return
 			}
 		}
 	}
-}
-
-func (r *agentPoolListResource) find(
-	ctx context.Context, req list.ListRequest,
-) (string, []pulumiapi.AgentPool, diag.Diagnostics) {
-	var model agentPoolListModel
-	diags := r.data.decodeInOrganization(ctx, req.Config, &model, &model.Organization)
-	if diags.HasError() {
-		return "", nil, diags
-	}
-	organization := model.Organization.ValueString()
-	_, pools, more := r.data.selectPools(ctx, organization, model.NameRegex, model.Status)
-	return organization, pools, append(diags, more...)
 }
 
 func (r *agentPoolListResource) result(

@@ -19,9 +19,8 @@ const (
 type agentPoolsDataSource struct{ dataSourceWithProviderData }
 
 type agentPoolsDataSourceModel struct {
-	Organization       types.String         `tfsdk:"organization"`
-	NameRegex          types.String         `tfsdk:"name_regex"`
-	Status             types.String         `tfsdk:"status"`
+	agentPoolFilter
+
 	AgentPools         []agentPoolDataModel `tfsdk:"agent_pools"`
 	IDs                []string             `tfsdk:"ids"`
 	DefaultAgentPoolID types.String         `tfsdk:"default_agent_pool_id"`
@@ -78,14 +77,11 @@ func (d *agentPoolsDataSource) Read(ctx context.Context, req datasource.ReadRequ
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	organization := model.Organization.ValueString()
-	list, pools, diags := d.data.selectPools(ctx, organization, model.NameRegex, model.Status)
+	list, pools, diags := d.data.selectPools(ctx, model.agentPoolFilter)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	model.Organization = types.StringValue(organization)
-	model.DefaultAgentPoolID = types.StringNull()
 	if list.DefaultID != "" {
 		model.DefaultAgentPoolID = types.StringValue(list.DefaultID)
 	}
