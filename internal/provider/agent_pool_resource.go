@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/setvalidator"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
@@ -263,38 +262,29 @@ func (r *agentPoolResource) Update(ctx context.Context, req resource.UpdateReque
 	var plan, state agentPoolModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	resp.Diagnostics.Append(resp.Identity.Set(ctx, state.agentPoolIdentity)...)
-	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	resp.Diagnostics.Append(r.data.decode(ctx, req.Plan, &plan)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
 	plan.generateName()
 	if !plan.Name.Equal(state.Name) || !plan.Description.Equal(state.Description) {
-		resp.Diagnostics.Append(r.update(ctx, state, plan)...)
+		r.data.markWrite()
+		defer r.data.appendWarnings(&resp.Diagnostics)
+		organization, name, description := state.Organization.ValueString(), plan.Name.ValueString(), plan.Description.ValueString()
+		stored, err := r.data.client.UpdateAgentPool(ctx, organization, state.ID.ValueString(), name, description)
+		if err != nil {
+			op := contextIn(organization, "agent_pool:update", "update "+state.String())
+			resp.Diagnostics.Append(r.data.errorDiagnostic(op, err))
+			return
+		}
+		if stored.Name != name || stored.Description != description {
+			resp.Diagnostics.AddWarning("Pulumi Cloud stored different values",
+				fmt.Sprintf("The %s was updated to name %q and description %q, but Pulumi Cloud stored name %q and description %q. The "+
+					"next plan shows the difference. Change the configuration to what Pulumi Cloud stored.",
+					state.String(), name, description, stored.Name, stored.Description))
+		}
 	}
-	if !resp.Diagnostics.HasError() {
-		resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
-	}
-}
-
-func (r *agentPoolResource) update(ctx context.Context, state, plan agentPoolModel) (diags diag.Diagnostics) {
-	if diags = r.data.notConfigured(); diags.HasError() {
-		return diags
-	}
-	r.data.markWrite()
-	defer r.data.appendWarnings(&diags)
-	organization, name, description := state.Organization.ValueString(), plan.Name.ValueString(), plan.Description.ValueString()
-	stored, err := r.data.client.UpdateAgentPool(ctx, organization, state.ID.ValueString(), name, description)
-	if err != nil {
-		op := contextIn(organization, "agent_pool:update", "update "+state.String())
-		return diag.Diagnostics{r.data.errorDiagnostic(op, err)}
-	}
-	if stored.Name != name || stored.Description != description {
-		diags.AddWarning("Pulumi Cloud stored different values",
-			fmt.Sprintf("The %s was updated to name %q and description %q, but Pulumi Cloud stored name %q and description %q. The "+
-				"next plan shows the difference. Change the configuration to what Pulumi Cloud stored.",
-				state.String(), name, description, stored.Name, stored.Description))
-	}
-	return diags
+	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 }
 
 func (r *agentPoolResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
