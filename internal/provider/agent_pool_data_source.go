@@ -47,7 +47,8 @@ func (d *agentPoolDataSource) Metadata(
 }
 
 func (d *agentPoolDataSource) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
-	attributes := map[string]schema.Attribute{
+	attributes := agentPoolDataAttributes()
+	maps.Copy(attributes, map[string]schema.Attribute{
 		"organization": organizationDataSourceAttribute(),
 		"id": schema.StringAttribute{
 			MarkdownDescription: "ID of the agent pool, a UUID. Exactly one of `id` or `name` must be set.",
@@ -76,12 +77,10 @@ func (d *agentPoolDataSource) Schema(_ context.Context, _ datasource.SchemaReque
 					"Time of the latest heartbeat, in RFC 3339 format and UTC. Null if there was none."),
 			}},
 		},
-	}
-	all := agentPoolDataAttributes()
-	maps.Copy(all, attributes)
+	})
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "Reads an agent pool, by ID or by name, and its runners.",
-		Attributes:          all,
+		Attributes:          attributes,
 	}
 }
 
@@ -112,11 +111,8 @@ func (d *agentPoolDataSource) Read(ctx context.Context, req datasource.ReadReque
 		resp.Diagnostics.Append(d.data.errorDiagnostic(readContext(organization, "read agent pool "+pool.ID), err))
 		return
 	}
-	model = agentPoolDataSourceModel{
-		agentPoolDataModel: newAgentPoolDataModel(pool),
-		Organization:       types.StringValue(organization),
-		Agents:             make([]agentDataModel, 0, len(agents)),
-	}
+	model.agentPoolDataModel = newAgentPoolDataModel(pool)
+	model.Agents = make([]agentDataModel, 0, len(agents))
 	for _, agent := range agents {
 		model.Agents = append(model.Agents, newAgentDataModel(agent))
 	}
@@ -128,7 +124,6 @@ func newAgentDataModel(agent pulumiapi.Agent) agentDataModel {
 		Hostname:   types.StringValue(agent.Hostname),
 		IP:         types.StringValue(agent.IP),
 		PID:        types.StringValue(agent.PID),
-		Platform:   types.StringNull(),
 		Version:    types.StringValue(agent.Version),
 		Status:     types.StringValue(agent.Status),
 		LastSeenAt: rfc3339(agent.LastSeenAt),
