@@ -323,6 +323,9 @@ func expectDiagnostic(
 	if len(found) != 1 || found[0].Summary != summary {
 		t.Fatalf("diagnostics: %s\nwant one %s %q", diagnostics, severity, summary)
 	}
+	if strings.Contains(diagnostics.String(), accessToken) {
+		t.Errorf("the diagnostics have the token: %s", diagnostics)
+	}
 	for _, text := range texts {
 		if !strings.Contains(found.String(), text) {
 			t.Errorf("%q is missing in %s", text, found)

@@ -14,6 +14,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/credentials"
 )
 
 var organizationPath = path.Root("organization")
@@ -81,11 +83,12 @@ func (d *providerData) planOrganization(
 // resolveOrganization replaces an organization that is null, unknown or empty with the default: that of the provider
 // block, the environment, the Pulumi CLI's files or the API.
 func (d *providerData) resolveOrganization(ctx context.Context, organization *types.String) diag.Diagnostics {
-	if organization.ValueString() != "" {
-		return nil
-	}
 	found := d.defaultOrganization
 	switch {
+	case credentials.LooksLikeToken(organization.ValueString()): // Nothing validates an import or a value that was unknown.
+		return diag.Diagnostics{tokenInWrongPlace(organizationPath)}
+	case organization.ValueString() != "":
+		return nil
 	case d.organization.IsUnknown():
 		return diag.Diagnostics{diag.NewAttributeErrorDiagnostic(organizationPath, "Organization is not known yet",
 			"The provider argument organization depends on values that are known only after apply. Set organization in this "+
