@@ -38,22 +38,17 @@ func (r *agentPoolResource) drain(ctx context.Context, state agentPoolModel) dia
 		active, err = r.data.client.ActiveDeployments(ctx, organization, state.ID.ValueString())
 		return len(active) == 0, err
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		op := contextIn(organization, "deployments:read", "read the deployments before deleting "+state.String())
 		return diag.Diagnostics{r.data.errorDiagnostic(op, err)}
-	case len(active) > 0:
-		return diag.Diagnostics{busyDiagnostic(&state, timeout, active)}
 	}
-	return nil
-}
-
-// busyDiagnostic is the error for an agent pool that is not deleted because it is executing deployments.
-func busyDiagnostic(pool *agentPoolModel, timeout time.Duration, active []pulumiapi.Deployment) diag.Diagnostic {
+	if len(active) == 0 {
+		return nil
+	}
 	lines := []string{fmt.Sprintf("The %s was not deleted, because it was still executing deployments after %s. Wait until they "+
-		"are finished, or apply a longer drain_timeout first.", pool, timeout)}
+		"are finished, or apply a longer drain_timeout first.", &state, timeout)}
 	for _, d := range active {
 		lines = append(lines, fmt.Sprintf("- stack %q of project %q: %s", d.Stack, d.Project, d.Status))
 	}
-	return diag.NewErrorDiagnostic("Agent pool is executing deployments", strings.Join(lines, "\n"))
+	return diag.Diagnostics{diag.NewErrorDiagnostic("Agent pool is executing deployments", strings.Join(lines, "\n"))}
 }
