@@ -29,8 +29,13 @@ type providerData struct {
 	now         func() time.Time
 
 	// organization is the argument of the provider block.
-	organization        types.String
-	defaultOrganization defaultOrganization
+	organization types.String
+	// defaultOrganization is the one of the provider block, the environment or the Pulumi CLI's files, and its source.
+	// Both are empty if there is none.
+	defaultOrganization struct {
+		name, source string
+		err          error
+	}
 
 	// wrote reports whether this process has begun a write. Plans that read the list hold the lock.
 	wrote     bool
@@ -39,13 +44,6 @@ type providerData struct {
 	managed sync.Map
 	// targets has an *assignmentTarget for each stack and organization whose agent pool this process has set or cleared.
 	targets sync.Map
-}
-
-// defaultOrganization is the default organization from the provider block, the environment or the Pulumi CLI's files, and
-// its source. Both are empty if there is none.
-type defaultOrganization struct {
-	name, source string
-	err          error
 }
 
 // withProviderData receives the provider data in Configure. It is embedded in resources.
