@@ -56,10 +56,8 @@ func (d *providerData) errorDiagnostic(op errorContext, err error) diag.Diagnost
 	return diag.NewErrorDiagnostic(summary, fmt.Sprintf("Could not %s. %s\n\n%s", op.action, advice, causeOf(err)))
 }
 
-// isNotFound reports whether Pulumi Cloud itself says that an agent pool or a stack does not exist.
-func isNotFound(err error) bool {
-	return isA[*pulumiapi.AgentPoolNotFoundError](err) || isA[*pulumiapi.StackNotFoundError](err)
-}
+// isNotFound reports whether Pulumi Cloud itself says that an agent pool does not exist.
+func isNotFound(err error) bool { return isA[*pulumiapi.AgentPoolNotFoundError](err) }
 
 // isA reports whether err has the type or wraps an error that has it.
 func isA[E error](err error) bool {

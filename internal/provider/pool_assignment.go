@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -65,9 +64,8 @@ func (r *poolAssignmentResource) Read(ctx context.Context, req resource.ReadRequ
 	}
 	defer r.data.appendWarnings(&resp.Diagnostics)
 	id, err := model.read(ctx, r.data.client)
-	var notFound *pulumiapi.StackNotFoundError
 	switch {
-	case errors.As(err, &notFound):
+	case isA[*pulumiapi.StackNotFoundError](err):
 		resp.Diagnostics.AddWarning("Stack no longer exists",
 			fmt.Sprintf("The stack or its deployment settings do not exist any more, or the access token cannot see them. Terraform "+
 				"removes the %s from the state. If the stack was deleted, remove this resource.", model))
@@ -195,7 +193,7 @@ func (r *poolAssignmentResource) ImportState(
 	switch id, err := model.read(ctx, r.data.client); {
 	case err != nil:
 		op := model.errorContext("read")
-		if isNotFound(err) {
+		if isA[*pulumiapi.StackNotFoundError](err) {
 			op.note = "If the stack exists but has no deployment settings, remove the import, and apply the resource."
 		}
 		resp.Diagnostics.Append(r.data.errorDiagnostic(op, err))
