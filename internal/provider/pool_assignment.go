@@ -55,7 +55,6 @@ func assignedPoolAttribute() schema.StringAttribute {
 
 func (r *poolAssignmentResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	model := r.newModel()
-	_, poolID := model.fields()
 	resp.Diagnostics.Append(req.State.Get(ctx, model)...)
 	resp.Diagnostics.Append(resp.Identity.Set(ctx, model.identity())...)
 	resp.Diagnostics.Append(r.data.skipRefresh(model)...)
@@ -75,9 +74,7 @@ func (r *poolAssignmentResource) Read(ctx context.Context, req resource.ReadRequ
 		resp.Diagnostics.Append(r.data.errorDiagnostic(model.errorContext("read"), err))
 		return
 	}
-	var diags diag.Diagnostics
-	*poolID, diags = refreshAssigned(ctx, resp.Private, model, *poolID, id)
-	resp.Diagnostics.Append(diags...)
+	resp.Diagnostics.Append(refreshAssigned(ctx, resp.Private, model, id)...)
 	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
 }
 
@@ -228,24 +225,26 @@ func assignedIDs(ctx context.Context, private privateState) []string {
 	return ids
 }
 
-// refreshAssigned returns agent_pool_id after a refresh, where id is the agent pool that Pulumi Cloud returned. It is null
-// for an agent pool that the resource neither assigned nor imported, so that a destroy does not clear it.
-func refreshAssigned(
-	ctx context.Context, private privateState, object fmt.Stringer, state types.String, id string,
-) (types.String, diag.Diagnostics) {
+// refreshAssigned sets agent_pool_id in a refresh, where id is the agent pool that Pulumi Cloud returned. It is null for an
+// agent pool that the resource neither assigned nor imported, so that a destroy does not clear it.
+func refreshAssigned(ctx context.Context, private privateState, model poolAssignment, id string) diag.Diagnostics {
 	ids := assignedIDs(ctx, private)
+	_, poolID := model.fields()
 	switch {
-	case strings.EqualFold(id, state.ValueString()): // Neither may be set.
-		return state, nil
+	case strings.EqualFold(id, poolID.ValueString()): // Neither may be set.
+		return nil
 	case id != "" && len(ids) == 0:
-		return types.StringValue(id), setAssigned(ctx, private, id)
+		*poolID = types.StringValue(id)
+		return setAssigned(ctx, private, id)
 	case slices.ContainsFunc(ids, func(assigned string) bool { return strings.EqualFold(assigned, id) }):
-		return types.StringValue(id), nil
+		*poolID = types.StringValue(id)
+		return nil
 	}
+	*poolID = types.StringNull()
 	change := "is not set any more"
 	if id != "" {
 		change = fmt.Sprintf("is now %s, which is not the agent pool that this resource assigned last", id)
 	}
-	return types.StringNull(), diag.Diagnostics{diag.NewWarningDiagnostic("Agent pool was changed outside of this resource",
-		fmt.Sprintf("The %s %s. An apply assigns the configured agent pool again. A destroy leaves it as it is.", object, change))}
+	return diag.Diagnostics{diag.NewWarningDiagnostic("Agent pool was changed outside of this resource",
+		fmt.Sprintf("The %s %s. An apply assigns the configured agent pool again. A destroy leaves it as it is.", model, change))}
 }
