@@ -77,7 +77,9 @@ func (r *withPoolReference) ModifyPlan(
 	if list == nil {
 		return
 	}
-	// This also finds an agent pool that the list does not show yet.
+	if _, found := list.ByID(id.ValueString()); found {
+		return
+	}
 	if _, err := r.data.client.ReadAgentPool(ctx, organization.ValueString(), id.ValueString()); isNotFound(err) {
 		resp.Diagnostics.AddAttributeError(attribute, "Agent pool not found",
 			fmt.Sprintf("Organization %q has no agent pool with the ID %q. %s", organization.ValueString(), id.ValueString(),

@@ -133,7 +133,11 @@ type assignmentTarget struct {
 const writerKey = "writer"
 
 func (r *poolAssignmentResource) lockTarget(model poolAssignment) *assignmentTarget {
+	organization, _ := model.fields()
+	spelled := *organization
+	*organization = types.StringValue(strings.ToLower(spelled.ValueString())) // The name of an organization ignores case.
 	value, _ := r.data.targets.LoadOrStore(model.String(), &assignmentTarget{})
+	*organization = spelled
 	target := value.(*assignmentTarget) //nolint:forcetypeassert // The map has no others.
 	target.Lock()
 	return target

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -48,8 +49,8 @@ func (m *stackAgentPoolModel) fromImport(ctx context.Context, req resource.Impor
 		m.Project, m.Stack = types.StringValue(parts[len(parts)-2]), types.StringValue(parts[len(parts)-1])
 	}
 	if !isPathName(m.Project.ValueString()) || !isPathName(m.Stack.ValueString()) {
-		diags.Append(invalidImportID(req.ID, "a stack. Use ORGANIZATION/PROJECT/STACK, or PROJECT/STACK in the provider's default "+
-			"organization."))
+		diags.Append(invalidImportID(cmp.Or(req.ID, m.stack().String()), "a stack. Use ORGANIZATION/PROJECT/STACK, or "+
+			"PROJECT/STACK in the provider's default organization."))
 	}
 	return diags
 }

@@ -197,18 +197,27 @@ func TestStackAgentPool_ownership(t *testing.T) {
 // With create_before_destroy, the old object is destroyed after the new one has assigned the same agent pool.
 func TestStackAgentPool_createBeforeDestroy(t *testing.T) {
 	t.Parallel()
-	cloud, one, two := startStackCloud(t)
-	deposed := cloud.assignments(t).MustApply(t, cloud.assignments(t).Absent(), assignment(one.ID))
-	r := cloud.assignments(t)
-	created := r.MustApply(t, r.Absent(), assignment(two.ID))
-	created = r.MustApply(t, created, assignment(one.ID))
-	cloud.ResetRequests()
-	_, diagnostics := r.Destroy(t.Context(), deposed)
-	expectNone(t, diagnostics)
-	cloud.expectRequests(t)
-	_, diagnostics = r.Destroy(t.Context(), created)
-	expectNone(t, diagnostics)
-	cloud.expectWrites(t, http.MethodPost)
+	organizations := []string{"acme", "ACME"} // The provider takes them for the same organization.
+	for _, organization := range organizations {
+		cloud := startPulumiCloud(t, emulator.Options{Organizations: organizations})
+		mustDo(t, cloud.CreateStack("acme", emulator.Stack{Project: "web", Name: "dev"}))
+		if organization != "acme" {
+			mustDo(t, cloud.CreateStack(organization, emulator.Stack{Project: "web", Name: "dev"}))
+		}
+		old := cloud.mustCreate(t, "acme", "old", "")
+		deposed := cloud.assignments(t).MustApply(t, cloud.assignments(t).Absent(), assignment(old.ID))
+		one, two := cloud.mustCreate(t, organization, "one", ""), cloud.mustCreate(t, organization, "two", "")
+		r := cloud.provider(t, acctest.Values{"organization": organization}).Resource(stackPoolType)
+		created := r.MustApply(t, r.Absent(), assignment(two.ID))
+		created = r.MustApply(t, created, assignment(one.ID))
+		cloud.ResetRequests()
+		_, diagnostics := r.Destroy(t.Context(), deposed)
+		expectNone(t, diagnostics)
+		cloud.expectRequests(t)
+		_, diagnostics = r.Destroy(t.Context(), created)
+		expectNone(t, diagnostics)
+		cloud.expectWrites(t, http.MethodPost)
+	}
 }
 
 func TestStackAgentPool_gone(t *testing.T) {
