@@ -86,8 +86,8 @@ func unknownOutcomeAdvice(op errorContext, err *pulumiapi.UnknownOutcomeError, r
 // deleteDiagnostic is errorDiagnostic for a delete. Pulumi Cloud responds with 400, and a message that has changed over
 // time, while stacks use the agent pool.
 func (d *providerData) deleteDiagnostic(op errorContext, force bool, err error) diag.Diagnostic {
-	var api *pulumiapi.APIError
-	if force || !errors.As(err, &api) || !api.IsAPIResponse || api.StatusCode != http.StatusBadRequest {
+	api, ok := errors.AsType[*pulumiapi.APIError](err)
+	if force || !ok || !api.IsAPIResponse || api.StatusCode != http.StatusBadRequest {
 		return d.errorDiagnostic(op, err)
 	}
 	return diag.NewErrorDiagnostic("Agent pool in use",

@@ -309,7 +309,7 @@ func (r *agentPoolResource) Delete(ctx context.Context, req resource.DeleteReque
 func (r *agentPoolResource) ImportState(
 	ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse,
 ) {
-	resp.Diagnostics.Append(r.data.notConfigured()...)
+	resp.Diagnostics.Append(r.data.problem...)
 	if resp.Diagnostics.HasError() {
 		return
 	}

@@ -196,9 +196,13 @@ func TestAgentPool_notConfigured(t *testing.T) {
 	t.Parallel()
 	cloud := startPulumiCloud(t, emulator.Options{})
 	pool := cloud.poolInAcme(t)
+	invalid := newProvider(t)
+	config := acctest.Values{"api_url": cloud.url, "access_token": accessToken, "ca_cert_file": "missing"}
+	expectError(t, invalid.Configure(t.Context(), config), "Invalid CA certificate file")
 	for summary, p := range map[string]*acctest.Provider{
-		"Provider not configured": newProvider(t),
-		"Missing access token":    cloud.provider(t, acctest.Values{"access_token": nil}),
+		"Provider not configured":     newProvider(t),
+		"Missing access token":        cloud.provider(t, acctest.Values{"access_token": nil}),
+		"Invalid CA certificate file": invalid,
 	} {
 		pools := p.Resource(poolType)
 		_, diagnostics := pools.Apply(t.Context(), pools.Absent(), acctest.Values{"name": "others", "organization": "acme"})

@@ -87,9 +87,11 @@ func (d *providerData) describe(op errorContext, err error) (summary, advice str
 		return existsAdvice(op, exists)
 	case errors.As(err, &unknown):
 		reason := ""
-		if isPermanent(unknown.LookupErr) {
-			_, reason = d.describe(readContext(op.organization, ""), unknown.LookupErr)
-		} else if unknown.LookupErr == nil && isPermanent(unknown.Err) {
+		switch lookupErr := unknown.LookupErr; {
+		case errors.Is(err, context.Canceled):
+		case isPermanent(lookupErr), isA[*pulumiapi.TransportError](lookupErr):
+			_, reason = d.describe(readContext(op.organization, ""), lookupErr)
+		case lookupErr == nil && isPermanent(unknown.Err):
 			_, reason = d.describe(op, unknown.Err)
 		}
 		return "Agent pool may have been created", unknownOutcomeAdvice(op, unknown, reason)
@@ -130,14 +132,23 @@ func (d *providerData) describe(op errorContext, err error) (summary, advice str
 	return "Pulumi Cloud request failed", "Run the command again."
 }
 
-// isPermanent reports whether err is a response, such as that of a proxy, or a failed authentication that the same
-// request would meet again.
+// isPermanent reports whether err is a response, such as that of a proxy, or a setting with which the same request would
+// fail again.
 func isPermanent(err error) bool {
+	err = withoutAuthentication(err)
 	if api, ok := errors.AsType[*pulumiapi.APIError](err); ok {
 		return api.StatusCode < http.StatusInternalServerError && api.StatusCode != http.StatusTooManyRequests &&
 			api.StatusCode != http.StatusRequestTimeout
 	}
-	return isA[*pulumiapi.ResponseError](err) || isA[*pulumiapi.AuthenticationError](err)
+	return isA[*pulumiapi.ResponseError](err) || isA[*credentials.SettingsError](err)
+}
+
+// withoutAuthentication returns the reason of a failed authentication, and every other error as it is.
+func withoutAuthentication(err error) error {
+	if authentication, ok := errors.AsType[*pulumiapi.AuthenticationError](err); ok {
+		return authentication.Err
+	}
+	return err
 }
 
 // effectOf returns a sentence about a write whose outcome is not known, with a space before it.
@@ -270,7 +281,7 @@ func (d *providerData) describeTransport(op errorContext, err *pulumiapi.Transpo
 			"request_timeout.", err.Timeout, err.Attempts, effect)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		return "Connection closed", fmt.Sprintf("The server or a proxy closed the connection before the complete response arrived "+
-			"(attempts: %d).%s Run the command again. If the error persists, check the URL %s, the network and the proxy.",
+			"(attempts: %d).%s If running the command again does not help, check the URL %s, the network and the proxy.",
 			err.Attempts, effect, d.urlSource())
 	}
 	return "Pulumi Cloud is unreachable", fmt.Sprintf("Check the URL %s, the network, and the proxy settings %s and NO_PROXY.",
@@ -284,14 +295,15 @@ func (d *providerData) describeProxyAuthentication() (summary, advice string) {
 
 // causeOf returns the response or the error that caused err, and the details for Pulumi's support.
 func causeOf(err error) string {
-	if authentication, ok := errors.AsType[*pulumiapi.AuthenticationError](err); ok {
-		err = authentication.Err
+	unknown, isUnknown := errors.AsType[*pulumiapi.UnknownOutcomeError](err)
+	if !isUnknown {
+		err = withoutAuthentication(err)
 	}
 	cause := "Cause: " + err.Error()
 	if settings, ok := errors.AsType[*credentials.SettingsError](err); ok {
 		cause = "Cause: " + settingsCause(settings) // The summary and the advice are in the diagnostic already.
 	}
-	if unknown, ok := errors.AsType[*pulumiapi.UnknownOutcomeError](err); ok && unknown.LookupErr != nil {
+	if isUnknown && unknown.LookupErr != nil {
 		cause += "\nThen: " + unknown.LookupErr.Error()
 	}
 	api, ok := errors.AsType[*pulumiapi.APIError](err)

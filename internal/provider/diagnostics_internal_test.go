@@ -82,8 +82,8 @@ func TestErrorDiagnostic(t *testing.T) {
 			[]string{"id-1", "run a new plan", "request-1"},
 		},
 		"unreachable": {refused, "Pulumi Cloud is unreachable", []string{source, "HTTPS_PROXY", "connection refused"}},
-		"closed":      {closed, "Connection closed", []string{"(attempts: 3). It may have taken effect. Run", source}},
-		"handshake":   {handshake, "Connection closed", []string{"(attempts: 3). Run"}},
+		"closed":      {closed, "Connection closed", []string{"(attempts: 3). It may have taken effect. If", source}},
+		"handshake":   {handshake, "Connection closed", []string{"(attempts: 3). If"}},
 		"generated name": {
 			&pulumiapi.AgentPoolExistsError{
 				WrappedError: rejected, Name: "ci-1", Existing: &pulumiapi.AgentPool{ID: "id-1"},
@@ -95,6 +95,19 @@ func TestErrorDiagnostic(t *testing.T) {
 			&pulumiapi.UnknownOutcomeError{WrappedError: canceled, Name: "ci-1", LookupErr: context.Canceled},
 			"Agent pool may have been created",
 			[]string{"was interrupted before", "Wait a minute. Apply again"},
+		},
+		"lookup unreachable": {
+			&pulumiapi.UnknownOutcomeError{WrappedError: rejected, Name: "ci-1", LookupErr: refused},
+			"Agent pool may have been created",
+			[]string{"could not read the list", "Check the URL " + source, "Apply again", "403 Forbidden", "Then: : connection refused"},
+		},
+		"lookup not authenticated": {
+			&pulumiapi.UnknownOutcomeError{
+				WrappedError: rejected, Name: "ci-1",
+				LookupErr: &pulumiapi.AuthenticationError{Err: status(http.StatusServiceUnavailable)},
+			},
+			"Agent pool may have been created",
+			[]string{"an agent pool with a new name", "403 Forbidden", "Then: GET /api/orgs/acme/agent-pools: 503"},
 		},
 		"canceled token exchange": {
 			&pulumiapi.AuthenticationError{Err: &credentials.SettingsError{Err: context.Canceled}}, "Request canceled",

@@ -55,7 +55,7 @@ func (d *providerData) planOrganization(
 		return
 	}
 	if !d.unknown && d.problem != nil {
-		resp.Diagnostics.Append(d.problem)
+		resp.Diagnostics.Append(d.problem...)
 		return
 	}
 	var configured, current types.String

@@ -45,9 +45,7 @@ func (d *providerData) planList(ctx context.Context, organization string) (*pulu
 // isRejected reports whether err is a rejected access token, a rejected or missing ID token, an organization that the
 // access token cannot see, or an edition without agent pools.
 func isRejected(err error) bool {
-	if authentication, ok := errors.AsType[*pulumiapi.AuthenticationError](err); ok {
-		err = authentication.Err
-	}
+	err = withoutAuthentication(err)
 	if api, ok := errors.AsType[*pulumiapi.APIError](err); ok && api.IsAPIResponse && api.StatusCode == http.StatusUnauthorized {
 		return true
 	}

@@ -176,7 +176,7 @@ func (r *poolAssignmentResource) Delete(ctx context.Context, req resource.Delete
 func (r *poolAssignmentResource) ImportState(
 	ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse,
 ) {
-	resp.Diagnostics.Append(r.data.notConfigured()...)
+	resp.Diagnostics.Append(r.data.problem...)
 	if resp.Diagnostics.HasError() {
 		return
 	}

@@ -142,7 +142,7 @@ func (p *pulumicloudProvider) Configure(
 	resp.ResourceData, resp.DataSourceData, resp.ListResourceData = data, data, data
 	if unknown := unknownArguments(req.Config); len(unknown) > 0 {
 		data.unknown = true
-		data.problem = diag.NewErrorDiagnostic("Provider configuration is not known yet",
+		data.problem.AddError("Provider configuration is not known yet",
 			fmt.Sprintf("The provider argument %s depends on values that are known only after apply. Apply the resources that it "+
 				"depends on first, for example with -target, or set a value that is known during plan.", strings.Join(unknown, ", ")))
 		// Terraform configures the provider again before it applies.
@@ -166,6 +166,9 @@ func (p *pulumicloudProvider) Configure(
 		option(&config)
 	}
 	resp.Diagnostics.Append(data.configure(model, oidc, config)...)
+	if data.client == nil {
+		data.problem.Append(resp.Diagnostics...)
+	}
 }
 
 // configure finds the credentials and creates the client. A missing access token is an error of the first resource or
@@ -184,7 +187,7 @@ func (d *providerData) configure(model providerModel, oidc *oidcModel, config pu
 	var err error
 	d.credentials, err = credentials.Resolve(overrides, env)
 	if errors.Is(err, credentials.ErrNoAccessToken) {
-		d.problem = settingsDiagnostic(err)
+		d.problem.Append(settingsDiagnostic(err))
 		return nil
 	}
 	if err != nil {
@@ -292,8 +295,8 @@ func rootCAs(file string) (*x509.CertPool, error) {
 // checkProxy returns an error for a proxy variable that net/http would ignore, so that requests would bypass the proxy.
 // Its value may contain a password.
 func checkProxy(baseURL *url.URL) error {
-	name := proxyVariable(baseURL)
-	for _, name := range []string{name, strings.ToLower(name)} {
+	upper := proxyVariable(baseURL)
+	for _, name := range []string{upper, strings.ToLower(upper)} {
 		value := os.Getenv(name)
 		if value == "" {
 			continue

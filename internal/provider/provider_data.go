@@ -19,8 +19,8 @@ import (
 type providerData struct {
 	// client is nil if there is a problem.
 	client *pulumiapi.Client
-	// problem is the error if no requests can be made: the configuration is not known yet or has no access token.
-	problem diag.Diagnostic
+	// problem is the error if no requests can be made: the configuration is not known yet, invalid, or has no access token.
+	problem diag.Diagnostics
 	// unknown reports whether a later run of the same command may have a complete configuration.
 	unknown bool
 
@@ -49,39 +49,26 @@ type providerData struct {
 // withProviderData receives the provider data in Configure. It is embedded in resources.
 type withProviderData struct{ data *providerData }
 
-func (r *withProviderData) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
-	r.data, resp.Diagnostics = providerDataFrom(req.ProviderData)
+func (r *withProviderData) Configure(_ context.Context, req resource.ConfigureRequest, _ *resource.ConfigureResponse) {
+	r.data = providerDataFrom(req.ProviderData)
 }
 
 // dataSourceWithProviderData is withProviderData for data sources.
 type dataSourceWithProviderData struct{ data *providerData }
 
 func (d *dataSourceWithProviderData) Configure(
-	_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse,
+	_ context.Context, req datasource.ConfigureRequest, _ *datasource.ConfigureResponse,
 ) {
-	d.data, resp.Diagnostics = providerDataFrom(req.ProviderData)
+	d.data = providerDataFrom(req.ProviderData)
 }
 
-// providerDataFrom returns the data that Configure of the provider passed, which is nil before the provider is configured.
-func providerDataFrom(value any) (*providerData, diag.Diagnostics) {
-	if value == nil {
-		return &providerData{problem: diag.NewErrorDiagnostic("Provider not configured",
-			"The provider has not been configured. This is a bug in Terraform or in the provider. Please report it.")}, nil
+// providerDataFrom returns the data that Configure of the provider passed, or the error for a call before it.
+func providerDataFrom(value any) *providerData {
+	if data, ok := value.(*providerData); ok {
+		return data
 	}
-	data, ok := value.(*providerData)
-	if !ok {
-		return nil, diag.Diagnostics{diag.NewErrorDiagnostic("Unexpected provider data",
-			fmt.Sprintf("Expected *providerData, got %T. This is a bug in the provider. Please report it.", value))}
-	}
-	return data, nil
-}
-
-// notConfigured returns an error if no requests can be made.
-func (d *providerData) notConfigured() diag.Diagnostics {
-	if d.problem == nil {
-		return nil
-	}
-	return diag.Diagnostics{d.problem}
+	return &providerData{problem: diag.Diagnostics{diag.NewErrorDiagnostic("Provider not configured",
+		"The provider has not been configured. This is a bug in Terraform or in the provider. Please report it.")}}
 }
 
 // getter is a configuration, a plan or a state.
@@ -91,7 +78,7 @@ type getter interface {
 
 // decode reads a configuration, plan or state into a model, and returns an error if no requests can be made.
 func (d *providerData) decode(ctx context.Context, from getter, model any) diag.Diagnostics {
-	return append(from.Get(ctx, model), d.notConfigured()...)
+	return append(from.Get(ctx, model), d.problem...)
 }
 
 // decodeInOrganization is decode for a model with an organization, which it resolves.
@@ -119,8 +106,8 @@ func (d *providerData) appendWarnings(diags *diag.Diagnostics) {
 // diagnostics the object can be read.
 func (d *providerData) skipRefresh(object fmt.Stringer) diag.Diagnostics {
 	if !d.unknown {
-		return d.notConfigured()
+		return d.problem
 	}
-	return diag.Diagnostics{diag.NewWarningDiagnostic(d.problem.Summary(),
-		fmt.Sprintf("The %s was not refreshed. %s", object, d.problem.Detail()))}
+	return diag.Diagnostics{diag.NewWarningDiagnostic(d.problem[0].Summary(),
+		fmt.Sprintf("The %s was not refreshed. %s", object, d.problem[0].Detail()))}
 }

@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -40,8 +39,10 @@ func (m *stackAgentPoolModel) fields() (organization, poolID *types.String) {
 func (m *stackAgentPoolModel) identity() any { return m.stackAgentPoolIdentity }
 
 func (m *stackAgentPoolModel) fromImport(ctx context.Context, req resource.ImportStateRequest) (diags diag.Diagnostics) {
+	id := req.ID
 	if isImportByIdentity(req) {
 		diags = req.Identity.Get(ctx, &m.stackAgentPoolIdentity)
+		id = m.stack().String()
 	} else if parts := strings.Split(req.ID, "/"); len(parts) == 2 || len(parts) == 3 && parts[0] != "" {
 		if len(parts) == 3 {
 			m.Organization = types.StringValue(parts[0])
@@ -49,8 +50,8 @@ func (m *stackAgentPoolModel) fromImport(ctx context.Context, req resource.Impor
 		m.Project, m.Stack = types.StringValue(parts[len(parts)-2]), types.StringValue(parts[len(parts)-1])
 	}
 	if !isPathName(m.Project.ValueString()) || !isPathName(m.Stack.ValueString()) {
-		diags.Append(invalidImportID(cmp.Or(req.ID, m.stack().String()), "a stack. Use ORGANIZATION/PROJECT/STACK, or "+
-			"PROJECT/STACK in the provider's default organization."))
+		diags.Append(invalidImportID(id, "a stack. Use ORGANIZATION/PROJECT/STACK, or PROJECT/STACK in the provider's default "+
+			"organization."))
 	}
 	return diags
 }

@@ -141,8 +141,9 @@ func (c *Client) DeleteAgentPool(ctx context.Context, organization, id string, f
 	if _, notFound := errors.AsType[*AgentPoolNotFoundError](err); notFound {
 		return nil
 	}
-	if o.ambiguous {
-		if list, listErr := c.RefreshAgentPools(ctx, organization); listErr == nil && !list.has(id) {
+	if err != nil && o.ambiguous { // A read says whether the agent pool is gone.
+		_, _, readErr := c.GetAgentPool(ctx, organization, id)
+		if _, notFound := errors.AsType[*AgentPoolNotFoundError](readErr); notFound {
 			return nil
 		}
 	}

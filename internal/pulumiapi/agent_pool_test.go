@@ -113,32 +113,36 @@ func TestUpdateAgentPool_failures(t *testing.T) {
 func TestDeleteAgentPool_failures(t *testing.T) {
 	t.Parallel()
 	without, with := respond(200, emptyList), respond(200, strings.Replace(onePool, poolID, strings.ToUpper(poolID), 1))
+	gone, exists := refuse(404), respond(200, poolDetail)
 	for name, test := range map[string]struct {
-		delete, list http.HandlerFunc
-		want         string
-		deletes      int
+		delete, get, list http.HandlerFunc
+		want              string
+		counts            string
 	}{
-		"gone":                    {refuse(404), without, "", 1},
-		"404, but it exists":      {refuse(404), with, "404 Not Found", 1},
-		"404, further pages":      {refuse(404), withHeader("Link", `</x>; rel="next"`, without), "has further pages", 1},
-		"no organization":         {refuse(404), refuse(404), "agent-pools: 404 Not Found", 1},
-		"404, list refused":       {refuse(404), refuse(403), "403 Forbidden", 1},
-		"404 from proxy":          {respondHTML(404), with, "404 Not Found", 1},
-		"in use":                  {refuse(400), without, "400 Bad Request", 1},
-		"500, then gone":          {sequence(refuse(500), refuse(404)), without, "", 2},
-		"dropped, then gone":      {sequence(drop, refuse(404)), without, "", 2},
-		"200, gone":               {respondHTML(200), without, "", 1},
-		"500, and gone":           {refuse(500), without, "", 3},
-		"500, but it exists":      {refuse(500), with, "500 Internal Server Error", 3},
-		"200, exists":             {respondHTML(200), with, "unexpected status 200", 1},
-		"redirect to a page":      {withHeader("Location", "/login", respond(302, "")), without, "302 Found", 1},
-		"rate limited by a proxy": {sequence(respondHTML(429), respond(204, "")), without, "", 2},
+		"gone":                    {gone, nil, without, "", "delete:1 list:1"},
+		"404, but it exists":      {gone, nil, with, "404 Not Found", "delete:1 list:2"},
+		"404, further pages":      {gone, nil, withHeader("Link", `</x>; rel="next"`, without), "has further pages", "delete:1 list:1"},
+		"no organization":         {gone, nil, refuse(404), "agent-pools: 404 Not Found", "delete:1 list:1"},
+		"404, list refused":       {gone, nil, refuse(403), "403 Forbidden", "delete:1 list:1 metadata:1"},
+		"404 from proxy":          {respondHTML(404), exists, without, "404 Not Found", "delete:1 get:1"},
+		"in use":                  {refuse(400), nil, without, "400 Bad Request", "delete:1"},
+		"500, then deleted":       {sequence(refuse(500), respond(204, "")), nil, nil, "", "delete:2"},
+		"500, then gone":          {sequence(refuse(500), gone), nil, without, "", "delete:2 list:1"},
+		"500, and gone":           {refuse(500), gone, without, "", "delete:3 get:1 list:1"},
+		"500, but it exists":      {refuse(500), exists, without, "500 Internal Server Error", "delete:3 get:1"},
+		"500, gone but listed":    {refuse(500), gone, with, "500 Internal Server Error", "delete:3 get:1 list:2"},
+		"dropped, then gone":      {sequence(drop, gone), nil, without, "", "delete:2 list:1"},
+		"200, gone":               {respondHTML(200), gone, without, "", "delete:1 get:1 list:1"},
+		"200, exists":             {respondHTML(200), exists, without, "unexpected status 200", "delete:1 get:1"},
+		"redirect to a page":      {withHeader("Location", "/login", respond(302, "")), nil, without, "302 Found", "delete:1"},
+		"rate limited by a proxy": {sequence(respondHTML(429), respond(204, "")), nil, nil, "", "delete:2"},
 	} {
-		s := newServer(t, handlers{"delete": test.delete, "list": test.list})
+		s := newServer(t, handlers{"delete": test.delete, "get": test.get, "list": test.list, "metadata": refuse(403)})
 		err := newClient(t, s).DeleteAgentPool(t.Context(), "acme", poolID, false)
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) ||
-			isA[*AgentPoolNotFoundError](err) || s.count("delete") != test.deletes {
-			t.Errorf("%s: got %v after %d requests, want %q after %d", name, err, s.count("delete"), test.want, test.deletes)
+			isA[*AgentPoolNotFoundError](err) {
+			t.Errorf("%s: got %v, want %q", name, err, test.want)
 		}
+		s.expectCounts(t, test.counts)
 	}
 }

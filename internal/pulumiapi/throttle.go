@@ -7,12 +7,15 @@ import (
 )
 
 // The rate in requests per second after the first 429, and its growth with each request that waits. At first it doubles
-// in about two seconds, later it grows by 2 percent in 10 seconds. Each further 429 multiplies it by decrease.
+// in about two seconds, later it grows by 2 percent in 10 seconds. Each further 429 multiplies it by decrease, or by
+// fastDecrease if it is far above the limit, so that few requests were accepted.
 const (
 	initialRate   = 10
 	initialGrowth = 0.3
 	minGrowth     = 0.002
 	decrease      = 0.92
+	fastDecrease  = 0.7
+	fewAccepted   = 10
 )
 
 // throttle holds back all requests of a client after a 429. Without it, all requests that were refused together would
@@ -29,6 +32,7 @@ type throttle struct {
 	growth   float64 // of the rate, for each request that waited
 	next     time.Time
 	opened   time.Time // when the wait after the last 429 ended or will end
+	accepted int       // responses other than 429 since then
 	refusals int       // consecutive waits after which no request was accepted
 }
 
@@ -74,6 +78,7 @@ func (t *throttle) accept(sent time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !sent.Before(t.opened) {
+		t.accepted++
 		t.refusals = 0
 	}
 }
@@ -89,11 +94,16 @@ func (t *throttle) refuse(sent time.Time, retryAfter time.Duration) {
 	switch {
 	case t.rate == 0:
 		t.rate, t.growth = initialRate, initialGrowth
-	case t.refusals == 0:
-		t.rate *= decrease
+	case t.accepted > 0:
+		factor := decrease
+		if t.accepted < fewAccepted {
+			factor = fastDecrease
+		}
+		t.rate *= factor
 		t.growth = max(t.growth/10, minGrowth)
 	}
 	t.opened = t.client.config.Now().Add(max(retryAfter, t.client.backoff(t.refusals)))
 	t.next = t.opened
 	t.refusals++
+	t.accepted = 0
 }

@@ -21,12 +21,12 @@ type limiter func(now time.Time) bool
 // rateLimit is in requests per second.
 const rateLimit = 20
 
-// tokenBucket allows a number of requests at once after a pause.
-func tokenBucket(burst float64) limiter {
+// tokenBucket allows a number of requests per second, and more at once after a pause.
+func tokenBucket(rate, burst float64) limiter {
 	tokens, last := burst, time.Time{}
 	return func(now time.Time) bool {
 		if !last.IsZero() {
-			tokens = min(burst, tokens+now.Sub(last).Seconds()*rateLimit)
+			tokens = min(burst, tokens+now.Sub(last).Seconds()*rate)
 		}
 		last = now
 		if tokens < 0.999999 {
@@ -103,11 +103,11 @@ func TestThrottle_convergesToRateLimit(t *testing.T) {
 		retryAfter string
 		maxRatio   float64
 	}{
-		"token bucket":                {func() limiter { return tokenBucket(rateLimit) }, "1", 1.15},
-		"large token bucket":          {func() limiter { return tokenBucket(5 * rateLimit) }, "1", 1.15},
-		"token bucket, no header":     {func() limiter { return tokenBucket(rateLimit) }, "", 1.15},
+		"token bucket":                {func() limiter { return tokenBucket(rateLimit, rateLimit) }, "1", 1.15},
+		"large token bucket":          {func() limiter { return tokenBucket(rateLimit, 5*rateLimit) }, "1", 1.15},
+		"token bucket, no header":     {func() limiter { return tokenBucket(rateLimit, rateLimit) }, "", 1.15},
 		"fixed window":                {fixedWindow, "1", 1.15},
-		"token bucket without bursts": {func() limiter { return tokenBucket(1) }, "1", 1.2},
+		"token bucket without bursts": {func() limiter { return tokenBucket(rateLimit, 1) }, "1", 1.2},
 	} {
 		for _, parallelism := range []int{10, 100} {
 			t.Run(fmt.Sprint(name, " ", parallelism), func(t *testing.T) {
@@ -124,6 +124,15 @@ func TestThrottle_convergesToRateLimit(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestThrottle_slowLimit proves that no create exceeds its ten minutes.
+func TestThrottle_slowLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &limitedServer{allow: tokenBucket(1, 1), latency: 50 * time.Millisecond, retryAfter: "30"}
+		t.Logf("took %s, %d requests refused", createUnderLimit(t, s, 300, 10), s.refused)
+	})
 }
 
 func TestThrottle_outage(t *testing.T) {
