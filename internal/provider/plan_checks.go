@@ -75,7 +75,7 @@ func (r *withPoolReference) ModifyPlan(
 	if list == nil {
 		return
 	}
-	if _, found := list.ByID(id.ValueString()); found {
+	if list.ByID(id.ValueString()) != nil {
 		return
 	}
 	if _, err := r.data.client.ReadAgentPool(ctx, organization.ValueString(), id.ValueString()); isNotFound(err) {

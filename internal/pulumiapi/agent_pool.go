@@ -92,8 +92,8 @@ func (c *Client) UpdateAgentPool(ctx context.Context, organization, id, name, de
 		}
 		// A lost response, or a refusal because an earlier attempt already succeeded: the list shows which.
 		list, _ := c.RefreshAgentPools(ctx, organization)
-		if pool, found := list.ByID(id); found && pool.Name == name && pool.Description == description {
-			return pool, nil
+		if pool := list.ByID(id); pool != nil && pool.Name == name && pool.Description == description {
+			return *pool, nil
 		}
 		if conflict {
 			err = o.resolveConflict(ctx, name, list, err)

@@ -67,7 +67,7 @@ func (o *createOperation) send(ctx context.Context) (CreatedAgentPool, error) {
 		switch {
 		case !validID.MatchString(response.ID):
 			err = o.responseErrorf("id", "is not a valid ID")
-		case o.known.has(response.ID):
+		case o.known.ByID(response.ID) != nil:
 			err = o.responseErrorf("id", "is that of an existing agent pool")
 		case response.TokenValue == "":
 			err = o.responseErrorf("tokenValue", "is missing")
@@ -152,7 +152,7 @@ func (o *createOperation) compare(list *AgentPoolList) outcome {
 	for _, pool := range result.named {
 		age := list.date.Sub(pool.CreatedAt)
 		switch {
-		case o.known.has(pool.ID), strings.TrimSpace(pool.Description) != strings.TrimSpace(o.description): // not ours
+		case o.known.ByID(pool.ID) != nil, strings.TrimSpace(pool.Description) != strings.TrimSpace(o.description): // not ours
 		case pool.CreatedAt.IsZero(), list.date.IsZero():
 			result.candidates, result.certain = append(result.candidates, pool), false
 		case age >= -clockTolerance && age <= list.received.Sub(o.ambiguousSince)+clockTolerance:

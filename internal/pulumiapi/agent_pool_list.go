@@ -20,21 +20,12 @@ type AgentPoolList struct {
 	date     time.Time             // when it was sent, on the clock of the server, or zero
 }
 
-// ByID returns the agent pool with the ID, in any case. A nil list has none.
-func (l *AgentPoolList) ByID(id string) (AgentPool, bool) {
+// ByID returns the agent pool with the ID, in any case, or nil. A nil list has none.
+func (l *AgentPoolList) ByID(id string) *AgentPool {
 	if l == nil {
-		return AgentPool{}, false
+		return nil
 	}
-	if pool := l.byID[strings.ToLower(id)]; pool != nil {
-		return *pool, true
-	}
-	return AgentPool{}, false
-}
-
-// has reports whether the list has an agent pool with the ID.
-func (l *AgentPoolList) has(id string) bool {
-	_, found := l.ByID(id)
-	return found
+	return l.byID[strings.ToLower(id)]
 }
 
 // ByName returns the agent pools with the name: at most one while the server keeps names unique.
@@ -86,7 +77,7 @@ func (c *Client) RefreshAgentPools(ctx context.Context, organization string) (*A
 			return nil, o.responseErrorf(fmt.Sprintf("agentPools[%d]", i), "is null")
 		case !validID.MatchString(pool.ID):
 			return nil, o.responseErrorf(fmt.Sprintf("agentPools[%d].id", i), "is not a valid ID")
-		case list.has(pool.ID): // Neither entry can be trusted.
+		case list.ByID(pool.ID) != nil: // Neither entry can be trusted.
 			return nil, o.responseErrorf(fmt.Sprintf("agentPools[%d].id", i), "occurs twice")
 		case pool.Name == "":
 			return nil, o.responseErrorf(fmt.Sprintf("agentPools[%d].name", i), "is missing")
@@ -134,8 +125,8 @@ func (c *Client) ReadAgentPool(ctx context.Context, organization, id string) (Ag
 	if _, unexpected := errors.AsType[*ResponseError](listErr); listErr != nil && !unexpected {
 		return AgentPool{}, listErr
 	}
-	if pool, found := list.ByID(id); found {
-		return pool, nil
+	if pool := list.ByID(id); pool != nil {
+		return *pool, nil
 	}
 	pool, _, err := c.GetAgentPool(ctx, organization, id)
 	return pool, err

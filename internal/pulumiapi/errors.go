@@ -211,7 +211,7 @@ func (o *operation) explain(ctx context.Context, err error) error {
 		return &OrganizationNotFoundError{WrappedError{err}}
 	}
 	list, listErr := o.client.AgentPools(ctx, o.organization)
-	if list.has(o.id) { // It may be from before a delete.
+	if list.ByID(o.id) != nil { // It may be from before a delete.
 		list, listErr = o.client.RefreshAgentPools(ctx, o.organization)
 	}
 	switch {
@@ -219,7 +219,7 @@ func (o *operation) explain(ctx context.Context, err error) error {
 		return listErr
 	case o.stack != nil:
 		return &StackNotFoundError{WrappedError{err}}
-	case list.has(o.id):
+	case list.ByID(o.id) != nil:
 		return err
 	}
 	return &AgentPoolNotFoundError{WrappedError{err}, o.id}

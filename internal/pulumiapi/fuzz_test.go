@@ -113,9 +113,8 @@ func FuzzList(f *testing.F) {
 			return
 		}
 		for _, pool := range list.Pools {
-			found, ok := list.ByID(strings.ToUpper(pool.ID))
-			if !ok || found != pool {
-				t.Errorf("ByID(%q) is %v, %t", pool.ID, found, ok)
+			if found := list.ByID(strings.ToUpper(pool.ID)); found == nil || *found != pool {
+				t.Errorf("ByID(%q) is %v", pool.ID, found)
 			}
 			if !validID.MatchString(pool.ID) || len(list.ByName(pool.Name)) == 0 {
 				t.Errorf("got %+v", pool)
