@@ -61,7 +61,7 @@ type Client struct {
 
 	created             sync.Map                   // IDs of the agent pools that this client created, in lowercase
 	lists               *readCache[*AgentPoolList] // by organization
-	editions            *readCache[bool]           // by organization: whether its edition has agent pools
+	editions            *readCache[bool]           // by organization: whether its edition lacks agent pools
 	defaultOrganization *readCache[string]
 	accessTokens        *readCache[accessToken] // one, unless it is static
 

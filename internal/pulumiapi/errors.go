@@ -200,11 +200,8 @@ func (o *operation) explain(ctx context.Context, err error) error {
 	switch {
 	case o.organization == "":
 		return err
-	case hasStatus(err, http.StatusPaymentRequired, http.StatusForbidden):
-		if available, metadataErr := o.client.hasAgentPools(ctx, o.organization); metadataErr == nil && !available {
-			return &FeatureNotAvailableError{WrappedError{err}}
-		}
-		return err
+	case hasStatus(err, http.StatusPaymentRequired, http.StatusForbidden) && o.client.lacksAgentPools(ctx, o.organization):
+		return &FeatureNotAvailableError{WrappedError{err}}
 	case !hasStatus(err, http.StatusNotFound):
 		return err
 	case o.id == "" && o.stack == nil:

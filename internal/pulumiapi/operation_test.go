@@ -329,7 +329,7 @@ func TestOperation_editionWithoutAgentPools(t *testing.T) {
 		"registration": {respond(200, strings.Replace(allTrue, "true", "false", 1)), true},
 		"self-hosted":  {respond(200, strings.Replace(allTrue, "true}", "false}", 1)), true},
 		"all":          {respond(200, allTrue), false},
-		"incomplete":   {respond(200, `{"features":{"agentPoolRegistrationEnabled":false}}`), false},
+		"incomplete":   {respond(200, `{"features":{"agentPoolRegistrationEnabled":true}}`), false},
 		"refused":      {refuse(403), false},
 		"HTML":         {respondHTML(200), false},
 	} {

@@ -80,24 +80,16 @@ func (o *operation) assignmentResult(ctx context.Context, id string, err error) 
 	return err
 }
 
-// hasAgentPools reports whether the edition of an organization has agent pools (GET /api/orgs/{org}/metadata). It is
-// requested once, even if that fails.
-func (c *Client) hasAgentPools(ctx context.Context, organization string) (bool, error) {
-	return c.editions.get(ctx, organization, forever, func(ctx context.Context) (bool, error) {
+// lacksAgentPools reports whether the edition of an organization does not include agent pools
+// (GET /api/orgs/{org}/metadata). It is requested once. If that fails, the edition is not known to lack them.
+func (c *Client) lacksAgentPools(ctx context.Context, organization string) bool {
+	lacks, _ := c.editions.get(ctx, organization, forever, func(ctx context.Context) (bool, error) {
 		o := c.newOperation("") // Without the organization, so that explain does not wait for this lookup.
 		_, err := o.sdk().GetOrganizationMetadata(ctx, organization)
-		var body struct {
-			Features struct {
-				Registration *bool `json:"agentPoolRegistrationEnabled"`
-				SelfHosted   *bool `json:"selfHostedDeploymentsEnabled"`
-			} `json:"features"`
-		}
-		if err := o.decode(err, &body); err != nil {
-			return false, err
-		}
-		if body.Features.Registration == nil || body.Features.SelfHosted == nil {
-			return false, o.responseErrorf("features", "is incomplete")
-		}
-		return *body.Features.Registration && *body.Features.SelfHosted, nil
+		var body struct{ Features map[string]any }
+		err = o.decode(err, &body)
+		features := body.Features
+		return features["agentPoolRegistrationEnabled"] == false || features["selfHostedDeploymentsEnabled"] == false, err
 	})
+	return lacks
 }
