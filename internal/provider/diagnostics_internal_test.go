@@ -55,7 +55,7 @@ func TestErrorDiagnostic(t *testing.T) {
 		"422": {
 			status(422, pulumiapi.ErrorDetail{Resource: "AgentPool", Attribute: "name", Message: "too long"}), "Request rejected",
 			[]string{
-				"Cause: GET /api/orgs/acme/agent-pools: 422 Unprocessable Entity: no (request ID request-1)",
+				"Cause: GET /api/orgs/acme/agent-pools: 422 no (request ID request-1)",
 				"- AgentPool: name: too long", "See https://www.pulumi.com/docs",
 			},
 		},
@@ -99,7 +99,7 @@ func TestErrorDiagnostic(t *testing.T) {
 		"lookup unreachable": {
 			&pulumiapi.UnknownOutcomeError{WrappedError: rejected, Name: "ci-1", LookupErr: refused},
 			"Agent pool may have been created",
-			[]string{"could not read the list", "Check the URL " + source, "Apply again", "403 Forbidden", "Then: : connection refused"},
+			[]string{"could not read the list", "Check the URL " + source, "Apply again", "403 no", "Then: : connection refused"},
 		},
 		"lookup not authenticated": {
 			&pulumiapi.UnknownOutcomeError{
@@ -107,7 +107,7 @@ func TestErrorDiagnostic(t *testing.T) {
 				LookupErr: &pulumiapi.AuthenticationError{Err: status(http.StatusServiceUnavailable)},
 			},
 			"Agent pool may have been created",
-			[]string{"an agent pool with a new name", "403 Forbidden", "Then: GET /api/orgs/acme/agent-pools: 503"},
+			[]string{"an agent pool with a new name", "403 no", "Then: GET /api/orgs/acme/agent-pools: 503"},
 		},
 		"canceled token exchange": {
 			&pulumiapi.AuthenticationError{Err: &credentials.SettingsError{Err: context.Canceled}}, "Request canceled",

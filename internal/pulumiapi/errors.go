@@ -1,6 +1,7 @@
 package pulumiapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,7 +27,6 @@ type APIError struct {
 	// responded, or the URL is wrong, and the status does not concern any agent pool.
 	IsAPIResponse    bool
 	Message          string        // from Pulumi Cloud, empty unless IsAPIResponse
-	OAuthCode        string        // of a refused token exchange, such as "invalid_grant"
 	DocumentationURL string        // link to an explanation, or empty
 	Details          []ErrorDetail // errors about single attributes of the request
 	ContentType      string        // media type of the response
@@ -45,14 +45,9 @@ type ErrorDetail struct {
 }
 
 func (e *APIError) Error() string {
-	text := strings.TrimSpace(fmt.Sprintf("%s: %d %s", e.Endpoint, e.StatusCode, http.StatusText(e.StatusCode)))
-	switch {
-	case e.OAuthCode != "":
-		text += fmt.Sprintf(": %s: %s", e.OAuthCode, e.Message)
-	case e.Message != "" && e.Message != http.StatusText(e.StatusCode):
-		// The message normally starts with the status text.
-		text += ": " + strings.TrimPrefix(e.Message, http.StatusText(e.StatusCode)+": ")
-	case !e.IsAPIResponse:
+	// The message normally starts with the status text.
+	text := fmt.Sprintf("%s: %d %s", e.Endpoint, e.StatusCode, cmp.Or(e.Message, http.StatusText(e.StatusCode)))
+	if !e.IsAPIResponse {
 		text += fmt.Sprintf(" (not an error from Pulumi Cloud, content type %q)", e.ContentType)
 	}
 	return text + requestSuffix(e.RequestID)
@@ -279,7 +274,7 @@ func (o *operation) apiError(a *attempt) *APIError {
 	case body.Code == a.status && body.Message != "":
 		result.Message = o.sanitize(body.Message)
 	case o.isTokenExchange && body.OAuthCode != "":
-		result.OAuthCode, result.Message = o.sanitize(body.OAuthCode), o.sanitize(body.OAuthDescription)
+		result.Message = o.sanitize(body.OAuthCode + ": " + body.OAuthDescription)
 	default:
 		return result
 	}

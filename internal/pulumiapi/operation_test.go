@@ -265,7 +265,7 @@ func TestOperation_requestTimeout(t *testing.T) {
 
 func TestAPIError(t *testing.T) {
 	t.Parallel()
-	const foreign = ` (not an error from Pulumi Cloud, content type "application/json")`
+	const foreign = ` Forbidden (not an error from Pulumi Cloud, content type "application/json")`
 	for name, test := range map[string]struct {
 		contentType, body string
 		want              APIError
@@ -279,15 +279,15 @@ func TestAPIError(t *testing.T) {
 				IsAPIResponse: true, Message: "Forbidden: no", DocumentationURL: "https://x", ContentType: "application/json",
 				Details: []ErrorDetail{{Resource: "AgentPool", Attribute: "name", Type: "invalid", Message: "too long"}},
 			},
-			": no",
+			" Forbidden: no",
 		},
 		"mistyped field": {
 			"application/json", `{"code":403,"message":"no","errors":"many"}`,
 			APIError{IsAPIResponse: true, Message: "no", ContentType: "application/json"},
-			": no",
+			" no",
 		},
 		"HTML": {
-			"text/html", "<html>", APIError{ContentType: "text/html"}, ` (not an error from Pulumi Cloud, content type "text/html")`,
+			"text/html", "<html>", APIError{ContentType: "text/html"}, strings.Replace(foreign, "application/json", "text/html", 1),
 		},
 		"OAuth":      {"application/json", `{"error":"access_denied"}`, APIError{ContentType: "application/json"}, foreign},
 		"array":      {"application/json", `[{"code":403,"message":"no"}]`, APIError{ContentType: "application/json"}, foreign},
@@ -310,7 +310,7 @@ func TestAPIError(t *testing.T) {
 			if diff := cmp.Diff(test.want, *got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			want := test.want.Endpoint + ": 403 Forbidden" + test.text + " (request ID r-1)"
+			want := test.want.Endpoint + ": 403" + test.text + " (request ID r-1)"
 			if got.Error() != want {
 				t.Errorf("got %q, want %q", got, want)
 			}
