@@ -100,17 +100,14 @@ func (c *Client) RefreshAgentPools(ctx context.Context, organization string) (*A
 func (o *operation) checkPages() error {
 	var page struct {
 		AgentPools                         json.RawMessage
-		ContinuationToken, NextToken, Next any
+		ContinuationToken, NextToken, Next string
 	}
-	_ = json.Unmarshal(o.last.body, &page) // The SDK has decoded it.
-	if page.AgentPools == nil {
+	err := json.Unmarshal(o.last.body, &page) // The SDK has decoded it, so that only the type of a field can be wrong.
+	links := strings.Join(o.last.header.Values("Link"), ",")
+	switch {
+	case page.AgentPools == nil:
 		return o.responseErrorf("agentPools", "is missing")
-	}
-	hasNext := strings.Contains(strings.Join(o.last.header.Values("Link"), ","), "next")
-	for _, next := range []any{page.ContinuationToken, page.NextToken, page.Next} {
-		hasNext = hasNext || next != nil && next != ""
-	}
-	if hasNext {
+	case err != nil, page.ContinuationToken+page.NextToken+page.Next != "", strings.Contains(links, "next"):
 		return o.responseErrorf("agentPools", "has further pages, which this provider version does not read")
 	}
 	return nil
