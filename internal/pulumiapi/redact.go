@@ -30,7 +30,7 @@ var (
 // percent-encoded, and inside base64.
 type redactor struct {
 	mu    sync.RWMutex
-	known []string        // in lowercase
+	known []string
 	added map[string]bool // for each of known
 }
 
@@ -48,8 +48,8 @@ func (r *redactor) add(secrets ...string) {
 		if strings.HasPrefix(secret, "pul-") && tokenShape.FindString(secret) == secret {
 			continue // It needs no entry, and an apply may create thousands.
 		}
-		forms := []string{lowerASCII(secret)}
-		if parts := strings.Split(forms[0], "."); len(parts) == 3 && tokenShape.MatchString(secret) {
+		forms := []string{secret}
+		if parts := strings.Split(secret, "."); len(parts) == 3 && tokenShape.MatchString(secret) {
 			forms = append(forms, parts[0]+"."+parts[1], parts[2])
 		}
 		for _, form := range forms {
@@ -106,28 +106,14 @@ func (r *redactor) replaceBase64(text string) string {
 	})
 }
 
-// replaceFold replaces a secret, which is in lowercase, in any case.
+// replaceFold replaces a secret in any case.
 func replaceFold(text, secret string) string {
-	var clean strings.Builder
-	for lower := lowerASCII(text); ; {
-		before, after, found := strings.Cut(lower, secret)
-		if !found {
-			return clean.String() + text
-		}
-		clean.WriteString(text[:len(before)] + redacted)
-		text, lower = text[len(text)-len(after):], after
-	}
-}
-
-// lowerASCII keeps the length in bytes, which [strings.ToLower] does not.
-func lowerASCII(text string) string {
-	lower := []byte(text)
-	for i, c := range lower {
-		if c >= 'A' && c <= 'Z' {
-			lower[i] = c + 'a' - 'A'
+	for start := 0; start+len(secret) <= len(text); start++ {
+		if end := start + len(secret); strings.EqualFold(text[start:end], secret) {
+			return text[:start] + redacted + replaceFold(text[end:], secret)
 		}
 	}
-	return string(lower)
+	return text
 }
 
 func (o *operation) sanitize(text string) string { return o.client.redactor.sanitize(text) }

@@ -49,10 +49,10 @@ func leaked(text string, secrets ...string) string {
 			decoded.WriteByte(' ')
 		}
 	}
-	text = lowerASCII(text + " " + decoded.String())
+	text = strings.ToLower(text + " " + decoded.String())
 	for _, secret := range secrets {
 		for i := 0; i+8 <= len(secret); i += 4 {
-			if strings.Contains(text, lowerASCII(secret[i:i+8])) {
+			if strings.Contains(text, strings.ToLower(secret[i:i+8])) {
 				return secret
 			}
 		}
