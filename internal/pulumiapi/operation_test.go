@@ -110,7 +110,7 @@ func TestOperation_retryAfter(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]time.Duration{
 		"7": 7 * time.Second, "300": 5 * time.Minute, "301": 301 * time.Second,
-		"18446744073709551616": 9223372036 * time.Second, "Sun, 01 Mar 2026 12:05:01 GMT": 301 * time.Second,
+		"4294967295": 4294967295 * time.Second, "Sun, 01 Mar 2026 12:05:01 GMT": 301 * time.Second,
 	} {
 		for _, status := range []int{429, 503} {
 			limited := withHeader("Date", "Sun, 01 Mar 2026 12:00:00 GMT", withHeader("Retry-After", value, refuse(status)))

@@ -2,11 +2,9 @@ package pulumiapi
 
 import (
 	"context"
-	"math"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -46,12 +44,11 @@ func sleep(ctx context.Context, wait time.Duration) error {
 	return ctx.Err()
 }
 
-// retryAfter returns the wait that a response requests, 0 for none. A number too large for a duration saturates it.
+// retryAfter returns the wait that a response requests, 0 for none. It ignores seconds beyond 32 bits.
 func retryAfter(header http.Header, now time.Time) time.Duration {
 	value := header.Get("Retry-After")
-	if value != "" && strings.Trim(value, "0123456789") == "" {
-		seconds, _ := strconv.ParseUint(value, 10, 64) // The largest number if it is out of range.
-		return time.Duration(min(seconds, uint64(math.MaxInt64/time.Second))) * time.Second
+	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
+		return time.Duration(seconds) * time.Second
 	}
 	at, err := http.ParseTime(value)
 	if err != nil {
