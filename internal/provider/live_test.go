@@ -29,10 +29,9 @@ func liveClient(overrides credentials.Overrides) (*pulumiapi.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pulumiapi.New(pulumiapi.Config{
-		BaseURL: found.BaseURL, AccessToken: found.AccessToken, MaxRetries: pulumiapi.DefaultMaxRetries,
-		UserAgent: "acceptance-test",
-	}), nil
+	config := pulumiapi.DefaultConfig()
+	config.BaseURL, config.AccessToken, config.UserAgent = found.BaseURL, found.AccessToken, "acceptance-test"
+	return pulumiapi.New(config), nil
 }
 
 // sweepAgentPools deletes the agent pools that interrupted tests left.

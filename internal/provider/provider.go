@@ -15,7 +15,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
@@ -106,7 +105,7 @@ func (p *pulumicloudProvider) Schema(_ context.Context, _ provider.SchemaRequest
 			},
 			"max_retries": schema.Int64Attribute{
 				MarkdownDescription: fmt.Sprintf("Maximum number of retries for a request that fails transiently and is safe to repeat. "+
-					"`0` disables retries, and the wait for a rate limit. Defaults to `%d`.", pulumiapi.DefaultMaxRetries),
+					"`0` disables retries, and the wait for a rate limit. Defaults to `%d`.", pulumiapi.DefaultConfig().MaxRetries),
 				Optional:   true,
 				Validators: []validator.Int64{int64validator.Between(0, 100)},
 			},
@@ -151,14 +150,10 @@ func (p *pulumicloudProvider) Configure(
 		}
 		return
 	}
-	config := pulumiapi.Config{
-		UserAgent: fmt.Sprintf("terraform-provider-pulumicloud/%s "+
-			"(+https://registry.terraform.io/providers/pulumicloud/pulumicloud) Terraform/%s", p.version, req.TerraformVersion),
-		RequestTimeout: durationOr(model.RequestTimeout, pulumiapi.DefaultRequestTimeout),
-		MaxRetries:     pulumiapi.DefaultMaxRetries,
-		ListMaxAge:     pulumiapi.DefaultListMaxAge,
-		Now:            time.Now,
-	}
+	config := pulumiapi.DefaultConfig()
+	config.UserAgent = fmt.Sprintf("terraform-provider-pulumicloud/%s "+
+		"(+https://registry.terraform.io/providers/pulumicloud/pulumicloud) Terraform/%s", p.version, req.TerraformVersion)
+	config.RequestTimeout = durationOr(model.RequestTimeout, config.RequestTimeout)
 	if !model.MaxRetries.IsNull() {
 		config.MaxRetries = int(model.MaxRetries.ValueInt64())
 	}
@@ -226,10 +221,8 @@ func (d *providerData) configure(model providerModel, oidc *oidcModel, config pu
 	if diags.HasError() {
 		return diags
 	}
-	if config.Logger != nil {
-		config.Logger.Debug("configured", "url", baseURL.String(), "url_source", d.credentials.BaseURLSource,
-			"access_token_source", d.credentials.AccessTokenSource)
-	}
+	config.Logger.Debug("configured", "url", baseURL.String(), "url_source", d.credentials.BaseURLSource,
+		"access_token_source", d.credentials.AccessTokenSource)
 	d.client = pulumiapi.New(config)
 	return diags
 }

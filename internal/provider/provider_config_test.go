@@ -198,7 +198,7 @@ func TestProviderConfig_retriesAndTimeout(t *testing.T) {
 	p := newProvider(t, func(config *pulumiapi.Config) { got = *config })
 	block := acctest.Values{"access_token": accessToken}
 	expectNone(t, p.Configure(t.Context(), block))
-	if got.RequestTimeout != pulumiapi.DefaultRequestTimeout || got.MaxRetries != pulumiapi.DefaultMaxRetries {
+	if want := pulumiapi.DefaultConfig(); got.RequestTimeout != want.RequestTimeout || got.MaxRetries != want.MaxRetries {
 		t.Errorf("default: timeout %s, %d retries", got.RequestTimeout, got.MaxRetries)
 	}
 	block["request_timeout"], block["max_retries"] = "1m30s", 0

@@ -39,7 +39,7 @@ func exitAfterTermination(server tfprotov6.ProviderServer) {
 	signal.Notify(terminated, syscall.SIGTERM)
 	<-terminated
 	_, _ = server.StopProvider(context.Background(), &tfprotov6.StopProviderRequest{})
-	<-time.After(pulumiapi.DefaultGracePeriod + time.Second)
+	<-time.After(pulumiapi.DefaultConfig().GracePeriod + time.Second)
 	os.Exit(1)
 }
 

@@ -1,6 +1,7 @@
 package pulumiapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -406,8 +407,8 @@ func TestCreateAgentPool_canceled(t *testing.T) {
 			defer cancel()
 			s := newServer(t, handlers{"create": test.create(cancel), "list": test.list(cancel)})
 			c := newClient(t, s, func(config *Config) {
-				config.GracePeriod = test.gracePeriod
-				config.Sleep, config.RetryWaitMin, config.RetryWaitMax = nil, 10*time.Millisecond, 10*time.Millisecond
+				config.GracePeriod = cmp.Or(test.gracePeriod, config.GracePeriod)
+				config.Sleep, config.RetryWaitMin, config.RetryWaitMax = sleep, 10*time.Millisecond, 10*time.Millisecond
 			})
 			expectOutcome(t, create(ctx, c), test.want)
 			if got := s.count("create"); got != 1 {

@@ -11,7 +11,6 @@
 package pulumiapi
 
 import (
-	"cmp"
 	"context"
 	"crypto/x509"
 	"net/http"
@@ -23,15 +22,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// Defaults for [Config].
-const (
-	DefaultRequestTimeout = 60 * time.Second
-	DefaultMaxRetries     = 4
-	DefaultListMaxAge     = 10 * time.Second // covers the refresh of thousands of agent pools, far shorter than an apply
-	DefaultGracePeriod    = 10 * time.Second // CI systems kill a job soon after they interrupt it
-)
-
-// Config configures a [Client]. BaseURL and one of AccessToken or Exchange are required.
+// Config configures a [Client]. Start from [DefaultConfig], and set BaseURL and one of AccessToken or Exchange.
 type Config struct {
 	BaseURL     *url.URL       // URL of Pulumi Cloud without "/api", may have a path
 	AccessToken string         // for every request, unless Exchange is set
@@ -40,16 +31,31 @@ type Config struct {
 	UserAgent   string
 	RootCAs     *x509.CertPool // trusted certificate authorities, nil means those of the system
 
-	RequestTimeout             time.Duration // for each attempt from dialing to the end of the body, 0 means the default
+	RequestTimeout             time.Duration // for each attempt from dialing to the end of the body
 	MaxRetries                 int           // of an operation, not counting waits for a rate limit, which 0 disables too
-	RetryWaitMin, RetryWaitMax time.Duration // of the exponential backoff, 0 means 1 and 30 seconds
-	GracePeriod                time.Duration // for a create after its context was canceled, 0 means the default
+	RetryWaitMin, RetryWaitMax time.Duration // of the exponential backoff
+	GracePeriod                time.Duration // for a create after its context was canceled
 	ListMaxAge                 time.Duration // how long reads share one list, 0 disables sharing
-	Logger                     hclog.Logger  // receives one line per attempt, nil disables logging
+	Logger                     hclog.Logger  // receives one line per attempt
 
-	// Now and Sleep are the clock. Nil means the real one.
+	// Now and Sleep are the clock.
 	Now   func() time.Time
 	Sleep func(context.Context, time.Duration) error
+}
+
+// DefaultConfig returns a configuration with defaults.
+func DefaultConfig() Config {
+	return Config{
+		RequestTimeout: 60 * time.Second,
+		MaxRetries:     4,
+		RetryWaitMin:   time.Second,
+		RetryWaitMax:   30 * time.Second,
+		GracePeriod:    10 * time.Second, // CI systems kill a job soon after they interrupt it.
+		ListMaxAge:     10 * time.Second, // It covers the refresh of thousands of agent pools, and ends long before an apply.
+		Logger:         hclog.NewNullLogger(),
+		Now:            time.Now,
+		Sleep:          sleep,
+	}
 }
 
 // Client is a client for one Pulumi Cloud and one identity. It is safe for concurrent use.
@@ -72,17 +78,6 @@ type Client struct {
 
 // New returns a client. It makes no request.
 func New(config Config) *Client {
-	config.RequestTimeout = cmp.Or(config.RequestTimeout, DefaultRequestTimeout)
-	config.RetryWaitMin = cmp.Or(config.RetryWaitMin, time.Second)
-	config.RetryWaitMax = cmp.Or(config.RetryWaitMax, 30*time.Second)
-	config.GracePeriod = cmp.Or(config.GracePeriod, DefaultGracePeriod)
-	config.Logger = cmp.Or(config.Logger, hclog.NewNullLogger())
-	if config.Now == nil {
-		config.Now = time.Now
-	}
-	if config.Sleep == nil {
-		config.Sleep = sleep
-	}
 	c := &Client{
 		config:              config,
 		redactor:            newRedactor(append(slices.Clone(config.Secrets), config.AccessToken)...),

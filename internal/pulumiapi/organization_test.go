@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestDefaultOrganization(t *testing.T) {
@@ -16,7 +17,7 @@ func TestDefaultOrganization(t *testing.T) {
 			if got, err := c.DefaultOrganization(t.Context()); !hasStatus(err, 403) && got != "acme" {
 				t.Errorf("got %q, %v", got, err)
 			}
-			virtual.advance(1000 * DefaultListMaxAge)
+			virtual.advance(1000 * time.Hour)
 		})
 		s.expectCounts(t, "default:1")
 	}

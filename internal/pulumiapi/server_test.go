@@ -270,10 +270,9 @@ func (c *clock) Sleep(ctx context.Context, wait time.Duration) error {
 func newClient(tb testing.TB, s *server, change ...func(*Config)) *Client {
 	tb.Helper()
 	virtual := newClock()
-	config := Config{
-		AccessToken: testToken, UserAgent: "terraform-provider-pulumicloud/test", MaxRetries: 2,
-		ListMaxAge: DefaultListMaxAge, Now: virtual.Now, Sleep: virtual.Sleep,
-	}
+	config := DefaultConfig()
+	config.AccessToken, config.UserAgent, config.MaxRetries = testToken, "terraform-provider-pulumicloud/test", 2
+	config.Now, config.Sleep = virtual.Now, virtual.Sleep
 	if s != nil {
 		config.BaseURL, _ = url.Parse(s.URL)
 		if certificate := s.Certificate(); certificate != nil {

@@ -82,8 +82,8 @@ func (s *limitedServer) RoundTrip(r *http.Request) (*http.Response, error) {
 func createUnderLimit(t *testing.T, s *limitedServer, creates, parallelism int) time.Duration {
 	t.Helper()
 	c := newClient(t, nil, func(config *Config) {
-		config.BaseURL, config.MaxRetries = &url.URL{Scheme: "http", Host: "example.com"}, DefaultMaxRetries
-		config.Now, config.Sleep = nil, nil
+		*config = DefaultConfig()
+		config.BaseURL = &url.URL{Scheme: "http", Host: "example.com"}
 	})
 	c.http.Transport = s
 	start := time.Now()
@@ -152,7 +152,7 @@ func TestThrottle_outage(t *testing.T) {
 func TestThrottle_holdsBackAllRequests(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newClient(t, nil, func(config *Config) { config.Now, config.Sleep = nil, nil })
+		c := newClient(t, nil, func(config *Config) { config.Now, config.Sleep = time.Now, sleep })
 		start := time.Now()
 		c.throttle.refuse(start, time.Second)
 		var sent []time.Duration
@@ -180,7 +180,7 @@ func TestThrottle_holdsBackAllRequests(t *testing.T) {
 
 func TestThrottle_canceled(t *testing.T) {
 	t.Parallel()
-	c := newClient(t, newServer(t, respond(204, "")), func(config *Config) { config.Now, config.Sleep = nil, nil })
+	c := newClient(t, newServer(t, respond(204, "")), func(config *Config) { config.Now, config.Sleep = time.Now, sleep })
 	c.throttle.refuse(time.Now(), time.Minute)
 	ctx, cancel := context.WithCancel(t.Context())
 	errs := make(chan error)
