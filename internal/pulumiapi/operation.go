@@ -161,14 +161,10 @@ func (o *operation) prepare(req *http.Request) error {
 // enough: clients, proxies and servers resolve dot segments even if they are escaped.
 func (c *Client) checkSegment(value string) string {
 	switch {
-	case value == "":
-		return "is empty"
-	case value == ".", value == "..":
-		return fmt.Sprintf("cannot be %q", value)
-	case strings.ContainsFunc(value, unicode.IsControl):
-		return "contains a control character"
 	case c.redactor.redact(value) != value:
 		return "contains a token"
+	case value == "", value == ".", value == "..", strings.ContainsFunc(value, unicode.IsControl):
+		return fmt.Sprintf("cannot be %q", value)
 	}
 	return ""
 }
