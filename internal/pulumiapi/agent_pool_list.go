@@ -1,6 +1,7 @@
 package pulumiapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -62,12 +63,9 @@ func (c *Client) RefreshAgentPools(ctx context.Context, organization string) (*A
 	}
 	list := &AgentPoolList{
 		Pools: make([]AgentPool, len(response.AgentPools)), byID: make(map[string]*AgentPool, len(response.AgentPools)),
-		received: o.last.received,
+		received: o.last.received, DefaultID: *cmp.Or(response.DefaultAgentPoolID, new(string)),
 	}
 	list.date, _ = http.ParseTime(o.last.header.Get("Date"))
-	if response.DefaultAgentPoolID != nil {
-		list.DefaultID = *response.DefaultAgentPoolID
-	}
 	if list.DefaultID != "" && !validID.MatchString(list.DefaultID) {
 		return nil, o.responseErrorf("defaultAgentPoolID", "is not a valid ID")
 	}
@@ -85,9 +83,7 @@ func (c *Client) RefreshAgentPools(ctx context.Context, organization string) (*A
 		list.Pools[i] = AgentPool{
 			ID: pool.ID, Name: pool.Name, Description: pool.Description, Status: string(pool.Status),
 			IsDefault: pool.IsDefault, CreatedAt: unixTime(pool.Created), LastSeenAt: unixTime(pool.LastSeen),
-		}
-		if pool.LastDeployment != nil {
-			list.Pools[i].LastDeploymentAt = unixTime(*pool.LastDeployment)
+			LastDeploymentAt: unixTime(*cmp.Or(pool.LastDeployment, new(int64))),
 		}
 		list.byID[strings.ToLower(pool.ID)] = &list.Pools[i]
 	}
