@@ -100,8 +100,8 @@ func (o *createOperation) resolve(ctx, grace context.Context, err error) error {
 	result, listErr := o.reconcile(ctx, grace, hasStatus(err, http.StatusConflict))
 	switch {
 	case result.certain:
-		return &TokenLostError{WrappedError: cause, Pool: result.candidates[0]}
-	case len(result.named) > 0 && len(result.candidates) == 0:
+		return &TokenLostError{WrappedError: cause, Pool: *result.candidate}
+	case len(result.named) > 0 && result.candidate == nil:
 		return &AgentPoolExistsError{WrappedError: cause, Name: o.name, Existing: &result.named[0]}
 	case listErr == nil && len(result.named) == 0 && o.ambiguous && mayRetry && ctx.Err() == nil:
 		return nil
@@ -109,18 +109,14 @@ func (o *createOperation) resolve(ctx, grace context.Context, err error) error {
 	if !o.ambiguous {
 		cause.Err = errors.Join(cause.Err, err) // An earlier attempt may still be in progress on the server.
 	}
-	unknown := &UnknownOutcomeError{WrappedError: cause, Name: o.name, LookupErr: listErr}
-	if len(result.candidates) > 0 {
-		unknown.Candidate = &result.candidates[0]
-	}
-	return unknown
+	return &UnknownOutcomeError{WrappedError: cause, Name: o.name, LookupErr: listErr, Candidate: result.candidate}
 }
 
 // outcome is what the list shows about a create whose response was lost.
 type outcome struct {
-	named      []AgentPool // agent pools with the name
-	candidates []AgentPool // those of them that the create may have created
-	certain    bool        // whether it certainly created the only candidate
+	named     []AgentPool // agent pools with the name
+	candidate *AgentPool  // the first of them that the create may have created, or nil
+	certain   bool        // whether it certainly created the candidate
 }
 
 // conflictReads is the number of lists after a 409 that follows a lost response: the server may refuse a name that its
@@ -148,17 +144,15 @@ func (o *createOperation) reconcile(ctx, grace context.Context, conflict bool) (
 // compare compares the agent pools with the name by their descriptions and creation times. All times are on the clock of
 // the server.
 func (o *createOperation) compare(list *AgentPoolList) outcome {
-	result := outcome{named: list.ByName(o.name), certain: true}
-	for _, pool := range result.named {
-		age := list.date.Sub(pool.CreatedAt)
-		switch {
-		case o.known.ByID(pool.ID) != nil, strings.TrimSpace(pool.Description) != strings.TrimSpace(o.description): // not ours
-		case pool.CreatedAt.IsZero(), list.date.IsZero():
-			result.candidates, result.certain = append(result.candidates, pool), false
-		case age >= -clockTolerance && age <= list.received.Sub(o.ambiguousSince)+clockTolerance:
-			result.candidates = append(result.candidates, pool)
+	result := outcome{named: list.ByName(o.name)}
+	for i, pool := range result.named {
+		age, maxAge := list.date.Sub(pool.CreatedAt), list.received.Sub(o.ambiguousSince)+clockTolerance
+		hasAge := !pool.CreatedAt.IsZero() && !list.date.IsZero()
+		isOurs := o.known.ByID(pool.ID) == nil && strings.TrimSpace(pool.Description) == strings.TrimSpace(o.description)
+		if isOurs && (!hasAge || age >= -clockTolerance && age <= maxAge) {
+			result.certain = hasAge && result.candidate == nil
+			result.candidate = cmp.Or(result.candidate, &result.named[i])
 		}
 	}
-	result.certain = result.certain && len(result.candidates) == 1
 	return result
 }
