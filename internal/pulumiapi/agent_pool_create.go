@@ -67,16 +67,15 @@ func (o *createOperation) send(ctx context.Context) (CreatedAgentPool, error) {
 		switch {
 		case !validID.MatchString(response.ID):
 			err = o.responseErrorf("id", "is not a valid ID")
-		case o.known.ByID(response.ID) != nil:
-			err = o.responseErrorf("id", "is that of an existing agent pool")
 		case response.TokenValue == "":
 			err = o.responseErrorf("tokenValue", "is missing")
 		default:
 			// A proxy that sends a response twice makes the second one look like that of the next request.
-			if _, repeated := o.client.created.LoadOrStore(strings.ToLower(response.ID), true); !repeated {
+			_, repeated := o.client.created.LoadOrStore(strings.ToLower(response.ID), true)
+			if !repeated && o.known.ByID(response.ID) == nil {
 				return CreatedAgentPool{ID: response.ID, Token: response.TokenValue}, nil
 			}
-			err = o.responseErrorf("id", "is that of the agent pool from a different request")
+			err = o.responseErrorf("id", "is that of an existing agent pool")
 		}
 	}
 	if o.ambiguous {
