@@ -266,11 +266,9 @@ func (o *operation) apiError(a *attempt) *APIError {
 		OAuthCode        string        `json:"error"`
 		OAuthDescription string        `json:"error_description"`
 	}
-	err := json.Unmarshal(a.body[:min(len(a.body), maxErrorBodyBytes)], &body)
-	_, isTypeErr := errors.AsType[*json.UnmarshalTypeError](err) // Pulumi Cloud may add a field of a different type.
+	// Invalid JSON leaves all fields empty, and a field of a different type only itself.
+	_ = json.Unmarshal(a.body[:min(len(a.body), maxErrorBodyBytes)], &body)
 	switch {
-	case err != nil && !isTypeErr:
-		return result
 	case body.Code == a.status && body.Message != "":
 		result.Message = o.sanitize(body.Message)
 	case o.isTokenExchange && body.OAuthCode != "":
