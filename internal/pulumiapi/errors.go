@@ -70,12 +70,7 @@ type TransportError struct {
 	Err      error         // cause, whose text is safe to print
 }
 
-func (e *TransportError) Error() string {
-	if e.Timeout > 0 {
-		return fmt.Sprintf("%s: no response within %s", e.Endpoint, e.Timeout)
-	}
-	return fmt.Sprintf("%s: %s", e.Endpoint, e.Err)
-}
+func (e *TransportError) Error() string { return fmt.Sprintf("%s: %s", e.Endpoint, e.Err) }
 
 func (e *TransportError) Unwrap() error { return e.Err }
 

@@ -29,7 +29,7 @@ const (
 
 var (
 	errTooManyRedirects = fmt.Errorf("more than %d redirects", maxRedirects)
-	errRequestTimeout   = errors.New("request timeout")
+	errRequestTimeout   = errors.New("no complete response within the request timeout")
 	errTooLarge         = errors.New("larger than any response of the API")
 	errTruncated        = errors.New("incomplete JSON")
 
