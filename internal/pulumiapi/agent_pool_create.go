@@ -96,13 +96,14 @@ func (o *createOperation) resolve(ctx, grace context.Context, err error) error {
 		_ = o.client.config.Sleep(ctx, o.client.backoff(o.retriesUsed))
 	}
 	cause := WrappedError{o.ambiguousErr}
-	result, listErr := o.reconcile(ctx, grace, hasStatus(err, http.StatusConflict))
+	result, listErr := o.reconcile(ctx, grace)
 	switch {
 	case result.certain:
 		return &TokenLostError{WrappedError: cause, Pool: *result.candidate}
 	case len(result.named) > 0 && result.candidate == nil:
 		return &AgentPoolExistsError{WrappedError: cause, Name: o.name, Existing: &result.named[0]}
-	case listErr == nil && len(result.named) == 0 && o.ambiguous && mayRetry && ctx.Err() == nil:
+	case listErr == nil && len(result.named) == 0 && mayRetry && ctx.Err() == nil &&
+		(o.ambiguous || hasStatus(err, http.StatusConflict)): // The list may show later what the server refuses already.
 		return nil
 	}
 	if !o.ambiguous {
@@ -118,13 +119,9 @@ type outcome struct {
 	certain   bool        // whether it certainly created the candidate
 }
 
-// conflictReads is the number of lists after a 409 that follows a lost response: the server may refuse a name that its
-// list does not show yet.
-const conflictReads = 3
-
 // reconcile returns the outcome according to the list. After a cancellation it reads the list until the end of the grace
 // period, because the server may still be processing the canceled request.
-func (o *createOperation) reconcile(ctx, grace context.Context, conflict bool) (outcome, error) {
+func (o *createOperation) reconcile(ctx, grace context.Context) (outcome, error) {
 	c := o.client
 	for read := 1; ; read++ {
 		list, err := c.RefreshAgentPools(grace, o.organization)
@@ -133,7 +130,7 @@ func (o *createOperation) reconcile(ctx, grace context.Context, conflict bool) (
 			return outcome{}, nil //nolint:nilerr // The time is over, and the lists before did not have the name.
 		case err != nil:
 			return outcome{}, err
-		case len(list.ByName(o.name)) > 0, ctx.Err() == nil && (!conflict || read >= conflictReads):
+		case len(list.ByName(o.name)) > 0, ctx.Err() == nil:
 			return o.compare(list), nil
 		}
 		_ = c.config.Sleep(grace, c.backoff(read-1)) // Without time left, the next list fails.

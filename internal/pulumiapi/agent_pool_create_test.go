@@ -238,8 +238,8 @@ func TestCreateAgentPool_conflict(t *testing.T) {
 		"name reserved":      {conflict, empty, "reserved", 3},
 		"freed, then lost":   {sequence(conflict, drop, created), empty, "created", 3},
 		"lost, shows":        {sequence(drop, conflict), sequence(empty, ours), "token lost " + poolID, 2},
-		"lost, shows late":   {sequence(drop, conflict), sequence(empty, empty, empty, ours), "token lost " + poolID, 2},
-		"lost, never shows":  {sequence(drop, conflict), empty, "unknown", 2},
+		"lost, shows late":   {sequence(drop, conflict), sequence(empty, empty, ours), "token lost " + poolID, 3},
+		"lost, never shows":  {sequence(drop, conflict), empty, "unknown", 3},
 		"lost, list refused": {sequence(drop, conflict), sequence(empty, refuse(403)), "unknown, list failed", 2},
 	} {
 		s := newServer(t, handlers{"create": test.create, "list": test.list})
