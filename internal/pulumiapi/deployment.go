@@ -22,10 +22,9 @@ type Deployment struct{ Project, Stack, Status string }
 // (GET /api/orgs/{org}/deployments).
 func (c *Client) ActiveDeployments(ctx context.Context, organization, id string) ([]Deployment, error) {
 	var active []Deployment
-	ascending, pageSize := false, deploymentsPerPage
 	for page := 1; page <= maxDeploymentPages; page++ {
 		o := c.newOperation(organization)
-		_, err := o.sdk().ListOrgDeployments(ctx, organization, &ascending, &page, &pageSize, nil)
+		_, err := o.sdk().ListOrgDeployments(ctx, organization, new(false), &page, new(deploymentsPerPage), nil)
 		// The SDK decodes some 60 fields strictly, of which five matter.
 		var body struct {
 			Deployments []struct {
