@@ -14,7 +14,7 @@ import (
 // DefaultOrganization returns the default organization of the user of the access token, empty if there is none
 // (GET /api/user/organizations/default). It is requested once, even if that fails.
 func (c *Client) DefaultOrganization(ctx context.Context) (string, error) {
-	return c.defaultOrganization.get(ctx, "", forever, func(ctx context.Context) (string, error) {
+	return c.defaultOrganization.get(ctx, "", nil, func(ctx context.Context) (string, error) {
 		o := c.newOperation("")
 		response, err := o.sdk().GetDefaultOrganization(ctx)
 		err = o.result(err)
@@ -83,7 +83,7 @@ func (o *operation) assignmentResult(ctx context.Context, id string, err error) 
 // lacksAgentPools reports whether the edition of an organization does not include agent pools
 // (GET /api/orgs/{org}/metadata). It is requested once. If that fails, the edition is not known to lack them.
 func (c *Client) lacksAgentPools(ctx context.Context, organization string) bool {
-	lacks, _ := c.editions.get(ctx, organization, forever, func(ctx context.Context) (bool, error) {
+	lacks, _ := c.editions.get(ctx, organization, nil, func(ctx context.Context) (bool, error) {
 		o := c.newOperation("") // Without the organization, so that explain does not wait for this lookup.
 		_, err := o.sdk().GetOrganizationMetadata(ctx, organization)
 		var body struct{ Features map[string]any }

@@ -30,15 +30,15 @@ type cachedRead[T any] struct {
 	done chan struct{}
 }
 
-// get returns the result of the last fetch if isFresh accepts it and its age, or waits for the fetch in progress, or
-// starts one. A fetch is canceled when no caller waits for it any more.
+// get returns the result of the last fetch if isFresh is nil or accepts it and its age, or waits for the fetch in
+// progress, or starts one. A fetch is canceled when no caller waits for it any more.
 func (c *readCache[T]) get(
 	ctx context.Context, key string, isFresh func(T, time.Duration) bool, fetch func(context.Context) (T, error),
 ) (T, error) {
 	key = strings.ToLower(key)
 	c.mu.Lock()
 	read := c.byKey[key]
-	if read == nil || !read.finished.IsZero() && !isFresh(read.result, c.now().Sub(read.finished)) {
+	if read == nil || isFresh != nil && !read.finished.IsZero() && !isFresh(read.result, c.now().Sub(read.finished)) {
 		shared, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		read = &cachedRead[T]{cancel: cancel, done: make(chan struct{})}
 		c.byKey[key] = read
@@ -70,9 +70,6 @@ func (c *readCache[T]) get(
 	}
 	return read.result, ctx.Err()
 }
-
-// forever accepts every result.
-func forever[T any](T, time.Duration) bool { return true }
 
 // peek returns the last successful result that was not invalidated, or the zero value.
 func (c *readCache[T]) peek(key string) (result T) {

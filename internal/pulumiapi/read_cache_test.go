@@ -58,7 +58,7 @@ func TestReadCache_cancelsWithLastReader(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancels[i] = cancel
 			group.Go(func() {
-				if _, err := cache.get(ctx, "acme", forever, fetch); !errors.Is(err, context.Canceled) {
+				if _, err := cache.get(ctx, "acme", nil, fetch); !errors.Is(err, context.Canceled) {
 					t.Errorf("got %v, want context.Canceled", err)
 				}
 			})
@@ -73,7 +73,7 @@ func TestReadCache_cancelsWithLastReader(t *testing.T) {
 		}
 		group.Wait()
 		succeed := func(context.Context) (int, error) { return 7, nil }
-		if got, err := cache.get(t.Context(), "acme", forever, succeed); got != 7 || err != nil {
+		if got, err := cache.get(t.Context(), "acme", nil, succeed); got != 7 || err != nil {
 			t.Errorf("a new reader: got %d, %v, want 7", got, err)
 		}
 	})
@@ -90,7 +90,7 @@ func TestReadCache_invalidate(t *testing.T) {
 			defer cancel()
 			var group sync.WaitGroup
 			group.Go(func() {
-				got, err := cache.get(ctx, "acme", forever, func(ctx context.Context) (string, error) {
+				got, err := cache.get(ctx, "acme", nil, func(ctx context.Context) (string, error) {
 					return "old", sleep(ctx, time.Minute)
 				})
 				if canceled != (err != nil) || !canceled && got != "old" {
@@ -101,7 +101,7 @@ func TestReadCache_invalidate(t *testing.T) {
 			cache.invalidate("ACME")
 			latest := func(context.Context) (string, error) { return "new", nil }
 			for range 2 {
-				if got, err := cache.get(t.Context(), "acme", forever, latest); got != "new" || err != nil {
+				if got, err := cache.get(t.Context(), "acme", nil, latest); got != "new" || err != nil {
 					t.Errorf("got %q, %v, want the new value", got, err)
 				}
 				if canceled {
