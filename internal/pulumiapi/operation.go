@@ -27,8 +27,8 @@ type operation struct {
 	wantStatus   int    // the only success, whereas the SDK accepts every status below 400
 	idempotent   bool   // whether the request may be sent again after an attempt that may have taken effect
 
-	isTokenExchange bool                        // the one operation without an access token, which has OAuth errors
-	precondition    func(context.Context) error // errNotNeeded if there is nothing to do, checked before each attempt
+	isTokenExchange bool                                // the one operation without an access token, which has OAuth errors
+	isNeeded        func(context.Context) (bool, error) // checked before each attempt, nil for always
 
 	endpoint     string // method and path, for errors and logs
 	attempts     int
@@ -109,9 +109,9 @@ func (o *operation) run(req *http.Request) error {
 		if err != nil {
 			return err
 		}
-		if o.precondition != nil {
-			if err := o.precondition(ctx); err != nil {
-				return err
+		if o.isNeeded != nil {
+			if needed, err := o.isNeeded(ctx); err != nil || !needed {
+				return cmp.Or(err, errNotNeeded)
 			}
 		}
 		a := o.sendOnce(req)

@@ -44,20 +44,17 @@ func (c *Client) SetDefaultAgentPool(ctx context.Context, organization, id strin
 // (PATCH /api/orgs/{org}). Otherwise it does nothing. It reads the list before each attempt, so that it does not undo
 // what another user set in the meantime.
 func (c *Client) ClearDefaultAgentPool(ctx context.Context, organization, id string) error {
-	return c.setDefaultAgentPool(ctx, organization, "", func(ctx context.Context) error {
+	return c.setDefaultAgentPool(ctx, organization, "", func(ctx context.Context) (bool, error) {
 		list, err := c.RefreshAgentPools(ctx, organization)
-		if err == nil && !strings.EqualFold(list.DefaultID, id) {
-			err = errNotNeeded
-		}
-		return err
+		return err == nil && strings.EqualFold(list.DefaultID, id), err
 	})
 }
 
 func (c *Client) setDefaultAgentPool(
-	ctx context.Context, organization, id string, precondition func(context.Context) error,
+	ctx context.Context, organization, id string, isNeeded func(context.Context) (bool, error),
 ) error {
 	o := c.newOperation(organization)
-	o.precondition = precondition
+	o.isNeeded = isNeeded
 	_, err := o.sdk().UpdateOrganizationSettings(ctx, organization,
 		apitype.UpdateOrganizationRequest{SetDefaultAgentPoolID: &id})
 	return o.assignmentResult(ctx, id, err)

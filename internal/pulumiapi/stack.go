@@ -43,12 +43,9 @@ func (c *Client) SetStackAgentPool(ctx context.Context, stack Stack, id string) 
 // reads the settings before each attempt, so that it does not undo what another user set in the meantime. It succeeds if
 // the stack or its settings do not exist.
 func (c *Client) ClearStackAgentPool(ctx context.Context, stack Stack, id string) error {
-	err := c.patchStack(ctx, stack, jsonvalue.Null[string](), func(ctx context.Context) error {
+	err := c.patchStack(ctx, stack, jsonvalue.Null[string](), func(ctx context.Context) (bool, error) {
 		current, err := c.StackAgentPool(ctx, stack)
-		if err == nil && !strings.EqualFold(current, id) {
-			err = errNotNeeded
-		}
-		return err
+		return strings.EqualFold(current, id), err
 	})
 	if _, notFound := errors.AsType[*StackNotFoundError](err); notFound {
 		return nil
@@ -58,10 +55,10 @@ func (c *Client) ClearStackAgentPool(ctx context.Context, stack Stack, id string
 
 // patchStack sends a merge patch with one field, so that it may be repeated.
 func (c *Client) patchStack(
-	ctx context.Context, stack Stack, id jsonvalue.Value[string], precondition func(context.Context) error,
+	ctx context.Context, stack Stack, id jsonvalue.Value[string], isNeeded func(context.Context) (bool, error),
 ) error {
 	o := c.newOperation(stack.Organization)
-	o.stack, o.precondition = &stack, precondition
+	o.stack, o.isNeeded = &stack, isNeeded
 	_, err := o.sdk().PatchDeploymentSettings(ctx, stack.Organization, stack.Project, stack.Name,
 		apitype.DeploymentSettingsRequest{AgentPoolID: id})
 	return o.assignmentResult(ctx, id.ValueOrDefault(), err)
