@@ -67,9 +67,7 @@ func (o *operation) result(err error) error {
 		return &ArgumentError{Argument: "request", Reason: err.Error()}
 	}
 	if typeErr, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		// Value may contain the value itself, such as "number 12".
-		kind, _, _ := strings.Cut(typeErr.Value, " ")
-		return o.responseErrorf(typeErr.Field, "has the unexpected JSON type %s", kind)
+		return o.responseErrorf(typeErr.Field, "has an unexpected JSON type")
 	}
 	return o.responseErrorf("", "is not the expected JSON (%d bytes)", len(o.last.body))
 }
