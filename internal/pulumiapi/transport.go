@@ -2,6 +2,7 @@ package pulumiapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -95,9 +96,7 @@ func (c *Client) send(req *http.Request) *attempt {
 	if err == nil {
 		err = a.read(resp)
 	}
-	if at := sent.Load(); at != nil {
-		a.sent = *at
-	}
+	a.sent = *cmp.Or(sent.Load(), new(time.Time))
 	if urlErr, ok := errors.AsType[*url.Error](err); ok {
 		err = urlErr.Err // Endpoint has the URL.
 	}
