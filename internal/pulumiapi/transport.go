@@ -29,10 +29,9 @@ const (
 )
 
 var (
-	errTooManyRedirects = fmt.Errorf("more than %d redirects", maxRedirects)
-	errRequestTimeout   = errors.New("no complete response within the request timeout")
-	errTooLarge         = errors.New("larger than any response of the API")
-	errTruncated        = errors.New("incomplete JSON")
+	errRequestTimeout = errors.New("no complete response within the request timeout")
+	errTooLarge       = errors.New("larger than any response of the API")
+	errTruncated      = errors.New("incomplete JSON")
 
 	// ErrProxyAuthentication indicates that a proxy requires a user name and a password.
 	ErrProxyAuthentication = errors.New("proxy authentication required")
@@ -61,11 +60,9 @@ func newTransport(roots *x509.CertPool, requestTimeout time.Duration) *http.Tran
 // success would look like that of the write, and a different host must not receive the access token.
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	first := via[0]
-	switch {
-	case first.Method != http.MethodGet, req.URL.Scheme != first.URL.Scheme, req.URL.Host != first.URL.Host:
+	if first.Method != http.MethodGet || req.URL.Scheme != first.URL.Scheme || req.URL.Host != first.URL.Host ||
+		len(via) >= maxRedirects {
 		return http.ErrUseLastResponse
-	case len(via) >= maxRedirects:
-		return errTooManyRedirects
 	}
 	return nil
 }
@@ -134,10 +131,9 @@ func (a *attempt) read(resp *http.Response) error {
 	return err
 }
 
-// isPermanent reports whether a retry cannot succeed: an untrusted certificate, plain HTTP on an https URL, a redirect
-// loop, too large a response.
+// isPermanent reports whether a retry cannot succeed: an untrusted certificate, plain HTTP on an https URL, too large a
+// response.
 func isPermanent(err error) bool {
 	var certificate *tls.CertificateVerificationError
-	return errors.As(err, &certificate) || errors.Is(err, errTooManyRedirects) || errors.Is(err, http.ErrSchemeMismatch) ||
-		errors.Is(err, errTooLarge)
+	return errors.As(err, &certificate) || errors.Is(err, http.ErrSchemeMismatch) || errors.Is(err, errTooLarge)
 }

@@ -85,7 +85,7 @@ func TestTransport_redirects(t *testing.T) {
 	}
 	loop := newServer(t, http.RedirectHandler("/api/orgs/acme/agent-pools/"+poolID, http.StatusFound))
 	_, _, err := newClient(t, loop).GetAgentPool(t.Context(), "acme", poolID)
-	if got := expectError[*TransportError](t, err); got.Attempts != 1 {
+	if got := expectError[*APIError](t, err); got.Attempts != 1 || got.Location == "" {
 		t.Errorf("a loop: got %v", got)
 	}
 	loop.expectCounts(t, fmt.Sprint("get:", maxRedirects))
