@@ -236,7 +236,7 @@ func (d *providerData) exchangeAdvice(err *pulumiapi.ExchangeRefusedError) strin
 	if !err.Expiry.IsZero() && err.Expiry.Before(d.now()) {
 		return fmt.Sprintf("The ID token expired at %s. Run the job again, or request a new ID token.", err.Expiry.Format(time.RFC3339))
 	}
-	if err.WrongAudience() {
+	if len(err.Audiences) > 0 && !slices.Contains(err.Audiences, err.Exchange.Audience()) {
 		return fmt.Sprintf("The ID token has the audience %s instead of %s. Configure the pipeline to request that audience.",
 			strings.Join(err.Audiences, ", "), err.Exchange.Audience())
 	}

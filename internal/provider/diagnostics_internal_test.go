@@ -25,16 +25,18 @@ func TestErrorDiagnostic(t *testing.T) {
 			Details: details, RequestID: "request-1", Attempts: 3,
 		}
 	}
-	rejected, missing := pulumiapi.WrappedError{Err: status(403)}, pulumiapi.WrappedError{Err: status(404)}
-	canceled := pulumiapi.WrappedError{Err: context.Canceled}
+	wrap := func(err error) pulumiapi.WrappedError { return pulumiapi.WrappedError{Err: err} }
+	rejected, missing := wrap(status(403)), wrap(status(404))
+	canceled := wrap(context.Canceled)
+	expired := wrap(&tls.CertificateVerificationError{Err: errors.New("expired")})
 	wait := status(http.StatusTooManyRequests)
 	wait.RetryAfter = time.Hour
 	notWaited := status(http.StatusTooManyRequests)
 	notWaited.Attempts = 1
-	timeout := &pulumiapi.TransportError{Attempts: 3, Sent: true, Timeout: time.Minute, Err: context.DeadlineExceeded}
-	closed := &pulumiapi.TransportError{Attempts: 3, Sent: true, Err: io.EOF}
-	handshake := &pulumiapi.TransportError{Attempts: 3, Err: io.EOF}
-	refused := &pulumiapi.TransportError{Attempts: 3, Err: errors.New("connection refused")}
+	timeout := &pulumiapi.TransportError{WrappedError: wrap(context.DeadlineExceeded), Attempts: 3, Sent: true, Timeout: time.Minute}
+	closed := &pulumiapi.TransportError{WrappedError: wrap(io.EOF), Attempts: 3, Sent: true}
+	handshake := &pulumiapi.TransportError{WrappedError: wrap(io.EOF), Attempts: 3}
+	refused := &pulumiapi.TransportError{WrappedError: wrap(errors.New("connection refused")), Attempts: 3}
 	for name, test := range map[string]struct {
 		err     error
 		summary string
@@ -115,7 +117,7 @@ func TestErrorDiagnostic(t *testing.T) {
 		},
 		"timeout": {timeout, "Request timed out", []string{"within 1m0s (attempts: 3). It may have taken effect.", "request_timeout"}},
 		"certificate": {
-			&pulumiapi.TransportError{Err: &tls.CertificateVerificationError{Err: errors.New("expired")}}, "Invalid certificate",
+			&pulumiapi.TransportError{WrappedError: expired}, "Invalid certificate",
 			[]string{source, "clock", "expired"},
 		},
 		"other": {errors.New("unexpected"), "Pulumi Cloud request failed", []string{"Cause: unexpected"}},

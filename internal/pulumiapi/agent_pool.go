@@ -138,14 +138,27 @@ func (c *Client) DeleteAgentPool(ctx context.Context, organization, id string, f
 	o := c.newOperation(organization)
 	o.id, o.wantStatus = id, http.StatusNoContent
 	err := o.result(o.sdk().DeleteOrgAgentPool(ctx, organization, id, forceParameter))
-	if _, notFound := errors.AsType[*AgentPoolNotFoundError](err); notFound {
+	_, gone := errors.AsType[*AgentPoolNotFoundError](err)
+	if err != nil && o.ambiguous && !gone {
+		_, _, readErr := c.GetAgentPool(ctx, organization, id)
+		_, gone = errors.AsType[*AgentPoolNotFoundError](readErr)
+	}
+	if gone {
 		return nil
 	}
-	if err != nil && o.ambiguous { // A read says whether the agent pool is gone.
-		_, _, readErr := c.GetAgentPool(ctx, organization, id)
-		if _, notFound := errors.AsType[*AgentPoolNotFoundError](readErr); notFound {
-			return nil
-		}
-	}
 	return err
+}
+
+// unixTime returns the UTC time for a Unix time in seconds or milliseconds, both of which the API sends. 0 and values
+// that cannot be a time mean never, the zero time.
+func unixTime(value int64) time.Time {
+	const firstMillisecond = 100_000_000_000 // In seconds it would be in the year 5138.
+	at := time.Unix(value, 0).UTC()
+	if value >= firstMillisecond {
+		at = time.UnixMilli(value).UTC()
+	}
+	if value <= 0 || at.Year() > 9999 { // RFC 3339 cannot express later years.
+		return time.Time{}
+	}
+	return at
 }

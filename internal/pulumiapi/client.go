@@ -38,8 +38,7 @@ type Config struct {
 	ListMaxAge                 time.Duration // how long reads share one list, 0 disables sharing
 	Logger                     hclog.Logger  // receives one line per attempt
 
-	// Now and Sleep are the clock.
-	Now   func() time.Time
+	Now   func() time.Time // the clock, together with Sleep
 	Sleep func(context.Context, time.Duration) error
 }
 

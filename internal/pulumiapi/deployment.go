@@ -44,8 +44,7 @@ func (c *Client) ActiveDeployments(ctx context.Context, organization, id string)
 			return nil, o.responseErrorf("deployments", "is missing")
 		}
 		for _, d := range body.Deployments {
-			isActive := d.Status == "accepted" || d.Status == "running"
-			if isActive && strings.EqualFold(d.AgentPool.ID, id) {
+			if (d.Status == "accepted" || d.Status == "running") && strings.EqualFold(d.AgentPool.ID, id) {
 				active = append(active, Deployment{
 					Project: o.sanitize(d.Project), Stack: o.sanitize(d.Stack), Status: d.Status,
 				})

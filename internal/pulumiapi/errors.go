@@ -63,16 +63,15 @@ func requestSuffix(id string) string {
 // TransportError reports a request without a complete response: no connection, a timeout, a dropped connection. It
 // wraps the cause, such as [context.Canceled].
 type TransportError struct {
+	WrappedError
+
 	Endpoint string        // method and path
 	Attempts int           // of the operation
 	Timeout  time.Duration // request timeout if the last attempt exceeded it, else 0
 	Sent     bool          // whether the server may have received an attempt
-	Err      error         // cause, whose text is safe to print
 }
 
 func (e *TransportError) Error() string { return fmt.Sprintf("%s: %s", e.Endpoint, e.Err) }
-
-func (e *TransportError) Unwrap() error { return e.Err }
 
 // sanitizedError has a text that is safe to print: net/http quotes what it cannot parse.
 type sanitizedError struct {
@@ -221,10 +220,8 @@ func (o *operation) waitError(err error) error {
 }
 
 func (o *operation) transportError(err error) *TransportError {
-	result := &TransportError{
-		Endpoint: o.endpoint, Attempts: o.attempts, Sent: o.ambiguous,
-		Err: &sanitizedError{WrappedError{err}, o.sanitize(err.Error())},
-	}
+	cause := WrappedError{&sanitizedError{WrappedError{err}, o.sanitize(err.Error())}}
+	result := &TransportError{WrappedError: cause, Endpoint: o.endpoint, Attempts: o.attempts, Sent: o.ambiguous}
 	if errors.Is(err, errRequestTimeout) {
 		result.Timeout = o.client.config.RequestTimeout
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -159,7 +158,7 @@ func FuzzIDTokenClaims(f *testing.F) {
 		cause := errors.New("no")
 		err := c.exchangeRefused(token, exchange, cause)
 		refused := expectError[*ExchangeRefusedError](t, err)
-		if !errors.Is(err, cause) || refused.WrongAudience() && slices.Contains(refused.Audiences, exchange.Audience()) {
+		if !errors.Is(err, cause) {
 			t.Errorf("got %+v", refused)
 		}
 		expectPrintable(t, append(refused.Audiences, refused.Issuer, refused.Subject)...)

@@ -85,8 +85,7 @@ func (c *Client) lacksAgentPools(ctx context.Context, organization string) bool 
 		_, err := o.sdk().GetOrganizationMetadata(ctx, organization)
 		var body struct{ Features map[string]any }
 		err = o.decode(err, &body)
-		features := body.Features
-		return features["agentPoolRegistrationEnabled"] == false || features["selfHostedDeploymentsEnabled"] == false, err
+		return body.Features["agentPoolRegistrationEnabled"] == false || body.Features["selfHostedDeploymentsEnabled"] == false, err
 	})
 	return lacks
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 )
@@ -50,11 +49,6 @@ type ExchangeRefusedError struct {
 	Issuer, Subject string
 	Audiences       []string
 	Expiry          time.Time // in UTC, the zero time if it is not known
-}
-
-// WrongAudience reports whether the ID token is not for the organization.
-func (e *ExchangeRefusedError) WrongAudience() bool {
-	return len(e.Audiences) > 0 && !slices.Contains(e.Audiences, e.Exchange.Audience())
 }
 
 // accessToken is a short-lived access token. Its times are on the local clock, and zero if the server did not send a

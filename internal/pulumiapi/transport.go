@@ -24,8 +24,7 @@ const (
 	// closed between two requests.
 	maxConnections = 256
 	maxRedirects   = 10
-
-	maxBodyBytes = 16 << 20 // for a list of 60,000 agent pools
+	maxBodyBytes   = 16 << 20 // for a list of 60,000 agent pools
 )
 
 var (
@@ -134,6 +133,6 @@ func (a *attempt) read(resp *http.Response) error {
 // isPermanent reports whether a retry cannot succeed: an untrusted certificate, plain HTTP on an https URL, too large a
 // response.
 func isPermanent(err error) bool {
-	var certificate *tls.CertificateVerificationError
-	return errors.As(err, &certificate) || errors.Is(err, http.ErrSchemeMismatch) || errors.Is(err, errTooLarge)
+	_, isCertificateErr := errors.AsType[*tls.CertificateVerificationError](err)
+	return isCertificateErr || errors.Is(err, http.ErrSchemeMismatch) || errors.Is(err, errTooLarge)
 }
