@@ -208,11 +208,10 @@ func (r *agentPoolResource) Create(ctx context.Context, req resource.CreateReque
 func (r *agentPoolResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	// A refresh reads every agent pool, and decoding the whole model takes longer than everything else.
 	var state agentPoolModel
-	for attribute, value := range map[string]*types.String{
-		"organization": &state.Organization, "id": &state.ID, "name": &state.Name, "description": &state.Description,
-	} {
-		resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root(attribute), value)...)
-	}
+	resp.Diagnostics.Append(req.State.GetAttribute(ctx, organizationPath, &state.Organization)...)
+	resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root("id"), &state.ID)...)
+	resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root("name"), &state.Name)...)
+	resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root("description"), &state.Description)...)
 	// The identity is required even if the agent pool is gone, and older CLIs do not send it.
 	if resp.Identity.Raw.IsFullyNull() {
 		resp.Diagnostics.Append(resp.Identity.Set(ctx, state.agentPoolIdentity)...)

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -35,6 +36,8 @@ func (m *defaultAgentPoolModel) String() string {
 func (m *defaultAgentPoolModel) fields() (organization, poolID *types.String) {
 	return &m.Organization, &m.AgentPoolID
 }
+
+func (m *defaultAgentPoolModel) key() string { return strings.ToLower(m.Organization.ValueString()) }
 
 func (m *defaultAgentPoolModel) identity() any { return m.defaultAgentPoolIdentity }
 

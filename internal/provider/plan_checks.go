@@ -72,10 +72,7 @@ func (r *withPoolReference) ModifyPlan(
 	}
 	list, diags := r.data.planList(ctx, organization.ValueString())
 	resp.Diagnostics.Append(diags...)
-	if list == nil {
-		return
-	}
-	if list.ByID(id.ValueString()) != nil {
+	if list == nil || list.ByID(id.ValueString()) != nil {
 		return
 	}
 	if _, err := r.data.client.ReadAgentPool(ctx, organization.ValueString(), id.ValueString()); isNotFound(err) {

@@ -25,6 +25,8 @@ import (
 type poolAssignment interface {
 	fmt.Stringer
 	fields() (organization, poolID *types.String)
+	// key is the same for every resource that assigns this agent pool. The name of an organization ignores case.
+	key() string
 	identity() any
 	// fromImport sets the fields of the identity from an import ID or an identity.
 	fromImport(ctx context.Context, req resource.ImportStateRequest) diag.Diagnostics
@@ -133,11 +135,7 @@ type assignmentTarget struct {
 const writerKey = "writer"
 
 func (r *poolAssignmentResource) lockTarget(model poolAssignment) *assignmentTarget {
-	organization, _ := model.fields()
-	spelled := *organization
-	*organization = types.StringValue(strings.ToLower(spelled.ValueString())) // The name of an organization ignores case.
-	value, _ := r.data.targets.LoadOrStore(model.String(), &assignmentTarget{})
-	*organization = spelled
+	value, _ := r.data.targets.LoadOrStore(model.key(), &assignmentTarget{})
 	target := value.(*assignmentTarget) //nolint:forcetypeassert // The map has no others.
 	target.Lock()
 	return target

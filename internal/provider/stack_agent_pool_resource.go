@@ -36,6 +36,10 @@ func (m *stackAgentPoolModel) fields() (organization, poolID *types.String) {
 	return &m.Organization, &m.AgentPoolID
 }
 
+func (m *stackAgentPoolModel) key() string {
+	return strings.ToLower(m.Organization.ValueString()) + "/" + m.Project.ValueString() + "/" + m.Stack.ValueString()
+}
+
 func (m *stackAgentPoolModel) identity() any { return m.stackAgentPoolIdentity }
 
 func (m *stackAgentPoolModel) fromImport(ctx context.Context, req resource.ImportStateRequest) (diags diag.Diagnostics) {

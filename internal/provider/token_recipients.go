@@ -99,8 +99,11 @@ func parseRecipients(set types.Set) (recipients []age.Recipient, canonical []str
 
 // equalRecipients reports whether two sets have the same public keys.
 func equalRecipients(a, b types.Set) bool {
-	if a.IsUnknown() || b.IsUnknown() || a.Equal(b) {
-		return a.Equal(b)
+	if a.Equal(b) {
+		return true
+	}
+	if a.IsUnknown() || b.IsUnknown() {
+		return false
 	}
 	_, first, err := parseRecipients(a)
 	_, second, otherErr := parseRecipients(b)

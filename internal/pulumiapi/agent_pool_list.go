@@ -1,7 +1,6 @@
 package pulumiapi
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,7 +62,10 @@ func (c *Client) RefreshAgentPools(ctx context.Context, organization string) (*A
 	}
 	list := &AgentPoolList{
 		Pools: make([]AgentPool, len(response.AgentPools)), byID: make(map[string]*AgentPool, len(response.AgentPools)),
-		received: o.last.received, DefaultID: *cmp.Or(response.DefaultAgentPoolID, new(string)),
+		received: o.last.received,
+	}
+	if response.DefaultAgentPoolID != nil {
+		list.DefaultID = *response.DefaultAgentPoolID
 	}
 	list.date, _ = http.ParseTime(o.last.header.Get("Date"))
 	if list.DefaultID != "" && !validID.MatchString(list.DefaultID) {
@@ -83,7 +85,9 @@ func (c *Client) RefreshAgentPools(ctx context.Context, organization string) (*A
 		list.Pools[i] = AgentPool{
 			ID: pool.ID, Name: pool.Name, Description: pool.Description, Status: string(pool.Status),
 			IsDefault: pool.IsDefault, CreatedAt: unixTime(pool.Created), LastSeenAt: unixTime(pool.LastSeen),
-			LastDeploymentAt: unixTime(*cmp.Or(pool.LastDeployment, new(int64))),
+		}
+		if pool.LastDeployment != nil {
+			list.Pools[i].LastDeploymentAt = unixTime(*pool.LastDeployment)
 		}
 		list.byID[strings.ToLower(pool.ID)] = &list.Pools[i]
 	}

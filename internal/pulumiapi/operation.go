@@ -17,8 +17,7 @@ import (
 	"github.com/pulumi/pulumi-cloud-sdk/go/apiclient"
 )
 
-// operation is one operation of the API with all of its attempts. Its execute method is the executor, which the SDK
-// calls.
+// operation is one operation of the API with all of its attempts. The SDK calls its execute method as the executor.
 type operation struct {
 	client       *Client
 	organization string // empty if the path has none
@@ -186,9 +185,8 @@ func (o *operation) authorize(req *http.Request) (string, error) {
 
 // sendOnce sends the request once.
 func (o *operation) sendOnce(req *http.Request) *attempt {
-	c := o.client
+	c, ctx := o.client, req.Context()
 	o.attempts++
-	ctx := req.Context()
 	if !o.idempotent { // Only the response shows whether it took effect. The second half of the grace period is for the list.
 		var cancel context.CancelFunc
 		ctx, cancel = withGracePeriod(ctx, c.config.GracePeriod/2)

@@ -34,7 +34,7 @@ type cachedRead[T any] struct {
 // progress, or starts one. A fetch is canceled when no caller waits for it any more.
 func (c *readCache[T]) get(
 	ctx context.Context, key string, isFresh func(T, time.Duration) bool, fetch func(context.Context) (T, error),
-) (T, error) {
+) (result T, err error) {
 	key = strings.ToLower(key)
 	c.mu.Lock()
 	read := c.byKey[key]
@@ -68,7 +68,7 @@ func (c *readCache[T]) get(
 			delete(c.byKey, key)
 		}
 	}
-	return read.result, ctx.Err()
+	return result, ctx.Err()
 }
 
 // peek returns the last successful result that was not invalidated, or the zero value.

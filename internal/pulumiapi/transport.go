@@ -2,7 +2,6 @@ package pulumiapi
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -83,16 +82,15 @@ func (c *Client) send(req *http.Request) *attempt {
 	a := &attempt{started: c.config.Now()}
 	ctx, cancel := context.WithTimeoutCause(req.Context(), c.config.RequestTimeout, errRequestTimeout)
 	defer cancel()
-	var sent atomic.Pointer[time.Time]
+	var sent atomic.Value // a time.Time
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
-		now := c.config.Now()
-		sent.CompareAndSwap(nil, &now) // net/http itself repeats a request on a connection that was closed while idle.
+		sent.CompareAndSwap(nil, c.config.Now()) // net/http itself repeats a request on a connection that was closed while idle.
 	}})
 	resp, err := c.http.Do(req.WithContext(traced)) //nolint:bodyclose,gosec // read closes it. Users configure the URL.
 	if err == nil {
 		err = a.read(resp)
 	}
-	a.sent = *cmp.Or(sent.Load(), new(time.Time))
+	a.sent, _ = sent.Load().(time.Time)
 	if urlErr, ok := errors.AsType[*url.Error](err); ok {
 		err = urlErr.Err // Endpoint has the URL.
 	}
