@@ -42,7 +42,7 @@ func parseImportID(text string) (id importID, ok bool) {
 	return id, true
 }
 
-// invalidImportID reports an import ID, but does not quote a token in its place. advice begins with what is imported.
+// invalidImportID reports an import ID, but does not quote a token in its place. advice begins with the kind of object.
 func invalidImportID(id, advice string) diag.Diagnostic {
 	quoted := strconv.Quote(id)
 	if containsToken(id) {

@@ -67,8 +67,8 @@ func (m *agentPoolModel) String() string {
 // hasToken reports whether the model has the token of the agent pool, encrypted or not.
 func (m *agentPoolModel) hasToken() bool { return !m.Token.IsNull() || !m.EncryptedToken.IsNull() }
 
-// isImported reports whether the model has no token although it would store one.
-func (m *agentPoolModel) isImported() bool { return m.StoreToken.ValueBool() && !m.hasToken() }
+// lacksToken reports whether the model has no token although it would store one.
+func (m *agentPoolModel) lacksToken() bool { return m.StoreToken.ValueBool() && !m.hasToken() }
 
 // suffixLength is the length of the random part of a generated name, in base 32: 60 bits.
 const suffixLength = 12

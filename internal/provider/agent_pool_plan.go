@@ -48,7 +48,7 @@ func (r *agentPoolResource) ModifyPlan(
 			"Pulumi Cloud returns the token of an agent pool only once, so a change of token_recipients replaces the agent pool. The "+
 				"new one has a new token and ID.")
 	}
-	// Which of the two attributes will have the token, if any, is known before the token is.
+	// The recipients decide which of the two attributes gets the token. The other one is null.
 	discard := plan.StoreToken.Equal(types.BoolValue(false))
 	if discard || plan.Token.IsUnknown() && !plan.TokenRecipients.IsNull() && !plan.TokenRecipients.IsUnknown() {
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("token"), types.StringNull())...)
@@ -74,7 +74,7 @@ func (r *agentPoolResource) checkName(ctx context.Context, plan, state agentPool
 		return diags
 	}
 	for _, pool := range list.ByName(name) {
-		// A replacement is planned as a create, and deletes or renames the agent pool with this name itself.
+		// A replacement is planned as a create. The agent pool that it replaces has the name and is in managed.
 		_, managed := r.data.managed.Load(strings.ToLower(pool.ID))
 		if managed && stateID == "" || strings.EqualFold(pool.ID, stateID) {
 			continue
@@ -95,7 +95,7 @@ func (r *agentPoolResource) checkName(ctx context.Context, plan, state agentPool
 // replacedBy returns the attributes whose planned values replace the agent pool, because it needs a new token. The first
 // values that an imported agent pool gets do not replace it.
 func (m *agentPoolModel) replacedBy(plan agentPoolModel) (attributes path.Paths) {
-	isFirst := func(value attr.Value) bool { return value.IsNull() && m.isImported() }
+	isFirst := func(value attr.Value) bool { return value.IsNull() && m.lacksToken() }
 	if !equalTriggers(m.RotateTriggers, plan.RotateTriggers) && !isFirst(m.RotateTriggers) {
 		attributes.Append(path.Root("rotate_triggers"))
 	}

@@ -216,7 +216,7 @@ func (r *agentPoolResource) Read(ctx context.Context, req resource.ReadRequest, 
 	if resp.Identity.Raw.IsFullyNull() {
 		resp.Diagnostics.Append(resp.Identity.Set(ctx, state.agentPoolIdentity)...)
 	}
-	resp.Diagnostics.Append(r.data.skipRefresh(&state)...)
+	resp.Diagnostics.Append(r.data.refreshProblem(&state)...)
 	if resp.Diagnostics.HasError() || r.data.client == nil {
 		return
 	}

@@ -12,14 +12,14 @@ import (
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
-// propagationWait is how long a refresh waits for an agent pool that was just created.
-const propagationWait = 15 * time.Second
+// awaitTimeout is how long a refresh waits for an agent pool that was just created.
+const awaitTimeout = 15 * time.Second
 
 // awaitAgentPool reads an agent pool until it appears.
 func (r *agentPoolResource) awaitAgentPool(ctx context.Context, organization, id string) (pulumiapi.AgentPool, error) {
 	var pool pulumiapi.AgentPool
 	var err error
-	pollErr := r.data.client.Poll(ctx, propagationWait, func() (bool, error) {
+	pollErr := r.data.client.Poll(ctx, awaitTimeout, func() (bool, error) {
 		pool, _, err = r.data.client.GetAgentPool(ctx, organization, id)
 		return !isNotFound(err), nil
 	})

@@ -89,9 +89,9 @@ func (d *providerData) describe(op errorContext, err error) (summary, advice str
 		reason := ""
 		switch lookupErr := unknown.LookupErr; {
 		case errors.Is(err, context.Canceled):
-		case isPermanent(lookupErr), isA[*pulumiapi.TransportError](lookupErr):
+		case failsAgain(lookupErr), isA[*pulumiapi.TransportError](lookupErr):
 			_, reason = d.describe(readContext(op.organization, ""), lookupErr)
-		case lookupErr == nil && isPermanent(unknown.Err):
+		case lookupErr == nil && failsAgain(unknown.Err):
 			_, reason = d.describe(op, unknown.Err)
 		}
 		return "Agent pool may have been created", unknownOutcomeAdvice(op, unknown, reason)
@@ -132,9 +132,9 @@ func (d *providerData) describe(op errorContext, err error) (summary, advice str
 	return "Pulumi Cloud request failed", "Run the command again."
 }
 
-// isPermanent reports whether err is a response, such as that of a proxy, or a setting with which the same request would
-// fail again.
-func isPermanent(err error) bool {
+// failsAgain reports whether the same request would fail again: err is an invalid setting, an unexpected response, or a
+// status other than 408, 429 and 5xx.
+func failsAgain(err error) bool {
 	err = withoutAuthentication(err)
 	if api, ok := errors.AsType[*pulumiapi.APIError](err); ok {
 		return api.StatusCode < http.StatusInternalServerError && api.StatusCode != http.StatusTooManyRequests &&
@@ -231,7 +231,7 @@ func (d *providerData) urlSource() string {
 	return fmt.Sprintf("%s (from %s)", d.credentials.BaseURL, d.credentials.BaseURLSource)
 }
 
-// exchangeAdvice names what an OIDC policy compares, and the claims of the ID token.
+// exchangeAdvice names the settings of an OIDC policy and the claims of the ID token.
 func (d *providerData) exchangeAdvice(err *pulumiapi.ExchangeRefusedError) string {
 	if !err.Expiry.IsZero() && err.Expiry.Before(d.now()) {
 		return fmt.Sprintf("The ID token expired at %s. Run the job again, or request a new ID token.", err.Expiry.Format(time.RFC3339))
@@ -260,7 +260,7 @@ func (d *providerData) describeTransport(op errorContext, err *pulumiapi.Transpo
 		noTLS            tls.RecordHeaderError
 		effect           string
 	)
-	if err.Sent {
+	if err.Ambiguous {
 		effect = effectOf(op)
 	}
 	switch {

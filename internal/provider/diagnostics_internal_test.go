@@ -33,8 +33,10 @@ func TestErrorDiagnostic(t *testing.T) {
 	wait.RetryAfter = time.Hour
 	notWaited := status(http.StatusTooManyRequests)
 	notWaited.Attempts = 1
-	timeout := &pulumiapi.TransportError{WrappedError: wrap(context.DeadlineExceeded), Attempts: 3, Sent: true, Timeout: time.Minute}
-	closed := &pulumiapi.TransportError{WrappedError: wrap(io.EOF), Attempts: 3, Sent: true}
+	timeout := &pulumiapi.TransportError{
+		WrappedError: wrap(context.DeadlineExceeded), Attempts: 3, Ambiguous: true, Timeout: time.Minute,
+	}
+	closed := &pulumiapi.TransportError{WrappedError: wrap(io.EOF), Attempts: 3, Ambiguous: true}
 	handshake := &pulumiapi.TransportError{WrappedError: wrap(io.EOF), Attempts: 3}
 	refused := &pulumiapi.TransportError{WrappedError: wrap(errors.New("connection refused")), Attempts: 3}
 	for name, test := range map[string]struct {

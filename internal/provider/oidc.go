@@ -142,7 +142,7 @@ func (m oidcModel) scope() string {
 	return ""
 }
 
-// exchange returns the token exchange. GitHub Actions returns ID tokens through client.
+// exchange returns the token exchange. client requests the ID tokens of GitHub Actions.
 func (m oidcModel) exchange(
 	organization string, env credentials.Environment, client *http.Client, maxRetries int,
 ) *pulumiapi.TokenExchange {

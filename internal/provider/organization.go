@@ -67,8 +67,8 @@ func (d *providerData) planOrganization(
 		return
 	}
 	if !current.IsNull() {
-		moved := d.organization.ValueString()
-		if moved == "" || strings.EqualFold(moved, current.ValueString()) {
+		wanted := d.organization.ValueString()
+		if wanted == "" || strings.EqualFold(wanted, current.ValueString()) {
 			return
 		}
 		resp.RequiresReplace.Append(organizationPath)

@@ -59,7 +59,7 @@ func (r *poolAssignmentResource) Read(ctx context.Context, req resource.ReadRequ
 	model := r.newModel()
 	resp.Diagnostics.Append(req.State.Get(ctx, model)...)
 	resp.Diagnostics.Append(resp.Identity.Set(ctx, model.identity())...)
-	resp.Diagnostics.Append(r.data.skipRefresh(model)...)
+	resp.Diagnostics.Append(r.data.refreshProblem(model)...)
 	if resp.Diagnostics.HasError() || r.data.client == nil {
 		return
 	}
@@ -111,7 +111,7 @@ func (r *poolAssignmentResource) assign(
 		return append(diags, state.Set(ctx, model)...)
 	}
 	op := model.errorContext("set")
-	if isA[*pulumiapi.AmbiguousError](err) {
+	if isA[*pulumiapi.AmbiguousAssignmentError](err) {
 		// Terraform marks a resource that is created with an error as tainted.
 		diags.Append(setAssigned(ctx, private, append(assignedIDs(ctx, private), poolID.ValueString())...)...)
 		if state.Raw.IsNull() {
@@ -233,9 +233,9 @@ func refreshAssigned(ctx context.Context, private privateState, model poolAssign
 	ids := assignedIDs(ctx, private)
 	_, poolID := model.fields()
 	switch {
-	case strings.EqualFold(id, poolID.ValueString()): // Neither may be set.
+	case strings.EqualFold(id, poolID.ValueString()): // Both may be empty.
 		return nil
-	case id != "" && len(ids) == 0:
+	case id != "" && len(ids) == 0: // the first refresh after an import
 		*poolID = types.StringValue(id)
 		return setAssigned(ctx, private, id)
 	case slices.ContainsFunc(ids, func(assigned string) bool { return strings.EqualFold(assigned, id) }):

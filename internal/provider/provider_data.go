@@ -15,13 +15,13 @@ import (
 	"github.com/pulumicloud/terraform-provider-pulumicloud/internal/pulumiapi"
 )
 
-// providerData is what Configure passes to resources and data sources.
+// providerData is passed by Configure to resources and data sources.
 type providerData struct {
 	// client is nil if there is a problem.
 	client *pulumiapi.Client
 	// problem is the error if no requests can be made: the configuration is not known yet, invalid, or has no access token.
 	problem diag.Diagnostics
-	// unknown reports whether a later run of the same command may have a complete configuration.
+	// unknown reports whether arguments of the provider block are known only after apply.
 	unknown bool
 
 	// credentials say where the URL and the access token were found, for diagnostics.
@@ -102,9 +102,9 @@ func (d *providerData) appendWarnings(diags *diag.Diagnostics) {
 	}
 }
 
-// skipRefresh returns a warning if the configuration is not known yet, and an error if it is invalid. Without
+// refreshProblem returns a warning if the configuration is not known yet, and an error if it is invalid. Without
 // diagnostics the object can be read.
-func (d *providerData) skipRefresh(object fmt.Stringer) diag.Diagnostics {
+func (d *providerData) refreshProblem(object fmt.Stringer) diag.Diagnostics {
 	if !d.unknown {
 		return d.problem
 	}

@@ -32,7 +32,7 @@ func Serve(version string, debug bool, options ...Option) error {
 	return tf6server.Serve(Address, func() tfprotov6.ProviderServer { return server })
 }
 
-// exitAfterTermination leaves writes time to finish after SIGTERM, which systemd, GitLab runners and Jenkins send to
+// exitAfterTermination leaves creates time to finish after SIGTERM, which systemd, GitLab runners and Jenkins send to
 // the CLI and the provider at once. go-plugin handles only SIGINT. Normally the CLI ends this process earlier.
 func exitAfterTermination(server tfprotov6.ProviderServer) {
 	terminated := make(chan os.Signal, 1)

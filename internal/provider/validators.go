@@ -120,7 +120,7 @@ var poolIDPattern = regexp.MustCompile(`^(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-
 // isPoolID reports whether a text has the form of an agent pool ID, a UUID.
 func isPoolID(text string) bool { return poolIDPattern.MatchString(text) }
 
-// validPoolID rejects what is not an agent pool ID, such as a name.
+// validPoolID rejects texts that are not agent pool IDs, such as names.
 func validPoolID() validator.String {
 	return stringValidator{"must be an agent pool ID", func(at path.Path, value string) diag.Diagnostic {
 		if !isPoolID(value) {

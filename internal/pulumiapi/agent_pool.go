@@ -121,7 +121,7 @@ func (o *operation) resolveConflict(ctx context.Context, name string, list *Agen
 	case len(pools) == 0:
 		exists.Reserved = true
 	case len(pools) == 1 && strings.EqualFold(pools[0].ID, o.id):
-		return err
+		return err // It has the name itself: the 409 has a different reason.
 	case len(pools) == 1:
 		exists.Existing = &pools[0]
 	}

@@ -31,7 +31,7 @@ func (c *Client) CreateAgentPool(ctx context.Context, organization, name, descri
 	o.known = c.lists.peek(organization)
 	defer c.lists.invalidate(organization) // It may be from before a late create.
 	for {
-		created, err := o.send(ctx)
+		created, err := o.create(ctx)
 		switch {
 		case err == nil:
 			return created, nil
@@ -58,8 +58,8 @@ type createOperation struct {
 	ambiguousSince time.Time // when the first such attempt was sent
 }
 
-// send sends the request once, and again only after attempts that had no effect.
-func (o *createOperation) send(ctx context.Context) (CreatedAgentPool, error) {
+// create sends the request once, and again only after attempts that had no effect.
+func (o *createOperation) create(ctx context.Context) (CreatedAgentPool, error) {
 	o.ambiguous = false // Earlier attempts are in ambiguousErr.
 	response, err := o.sdk().CreateOrgAgentPool(ctx, o.organization,
 		apitype.CreateOrgAgentPoolRequest{Name: o.name, Description: o.description})
@@ -103,7 +103,7 @@ func (o *createOperation) resolve(ctx, grace context.Context, err error) error {
 	case len(result.named) > 0 && result.candidate == nil:
 		return &AgentPoolExistsError{WrappedError: cause, Name: o.name, Existing: &result.named[0]}
 	case listErr == nil && len(result.named) == 0 && mayRetry && ctx.Err() == nil &&
-		(o.ambiguous || hasStatus(err, http.StatusConflict)): // The list may show later what the server refuses already.
+		(o.ambiguous || hasStatus(err, http.StatusConflict)): // After a 409, a later list may show the agent pool.
 		return nil
 	}
 	if !o.ambiguous {
@@ -112,7 +112,7 @@ func (o *createOperation) resolve(ctx, grace context.Context, err error) error {
 	return &UnknownOutcomeError{WrappedError: cause, Name: o.name, LookupErr: listErr, Candidate: result.candidate}
 }
 
-// outcome is what the list shows about a create whose response was lost.
+// outcome is the evidence in the list about a create whose response was lost.
 type outcome struct {
 	named     []AgentPool // agent pools with the name
 	candidate *AgentPool  // the first of them that the create may have created, or nil
@@ -137,16 +137,16 @@ func (o *createOperation) reconcile(ctx, grace context.Context) (outcome, error)
 	}
 }
 
-// compare compares the agent pools with the name by their descriptions and creation times. All times are on the clock of
-// the server.
+// compare compares the agent pools with the name by their descriptions and ages. It only subtracts times of the same clock:
+// the age is on the clock of the server, and the maximum age on the local one.
 func (o *createOperation) compare(list *AgentPoolList) outcome {
 	result := outcome{named: list.ByName(o.name)}
 	for i, pool := range result.named {
 		age, maxAge := list.date.Sub(pool.CreatedAt), list.received.Sub(o.ambiguousSince)+clockTolerance
 		hasAge := !pool.CreatedAt.IsZero() && !list.date.IsZero()
-		isOurs := o.known.ByID(pool.ID) == nil && strings.TrimSpace(pool.Description) == strings.TrimSpace(o.description)
-		if isOurs && (!hasAge || age >= -clockTolerance && age <= maxAge) {
-			result.certain = hasAge && result.candidate == nil
+		matches := o.known.ByID(pool.ID) == nil && strings.TrimSpace(pool.Description) == strings.TrimSpace(o.description)
+		if matches && (!hasAge || age >= -clockTolerance && age <= maxAge) {
+			result.certain = hasAge && result.candidate == nil // Of several, none is certain.
 			result.candidate = cmp.Or(result.candidate, &result.named[i])
 		}
 	}

@@ -328,7 +328,7 @@ func TestCreateAgentPool_retryNotSent(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	limited := func(w http.ResponseWriter, r *http.Request) {
 		virtual.advance(time.Hour)
-		c.throttle.refuse(virtual.Now(), time.Minute)
+		c.throttle.recordRateLimit(virtual.Now(), time.Minute)
 		respondList(virtual.Now())(w, r)
 	}
 	s = newServer(t, handlers{"create": drop, "list": http.HandlerFunc(limited)})

@@ -49,8 +49,8 @@ func (c *Client) AgentPools(ctx context.Context, organization string) (*AgentPoo
 	})
 }
 
-// RefreshAgentPools is [Client.AgentPools] without the shared list. Use it before reporting that an agent pool does not
-// exist: another provider block is another process, whose writes do not invalidate the shared list.
+// RefreshAgentPools is [Client.AgentPools] without the shared list, which it does not change. Use it before reporting that
+// an agent pool does not exist: each provider block is a separate process, whose writes do not invalidate the shared list.
 func (c *Client) RefreshAgentPools(ctx context.Context, organization string) (*AgentPoolList, error) {
 	o := c.newOperation(organization)
 	response, err := o.sdk().ListOrgAgentPool(ctx, organization)

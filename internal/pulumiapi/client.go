@@ -6,7 +6,7 @@
 // for creates whose response was lost, read_cache.go for the list that reads share, and throttle.go for rate limits.
 //
 // Every method can return an *[APIError], *[TransportError], *[ResponseError], *[AuthenticationError] or
-// *[ArgumentError]. Methods for agent pools can also return an *[OrganizationNotFoundError] or
+// *[ArgumentError]. Methods with an organization can also return an *[OrganizationNotFoundError] or
 // *[FeatureNotAvailableError]. The methods document the errors that they add.
 package pulumiapi
 
@@ -32,7 +32,7 @@ type Config struct {
 	RootCAs     *x509.CertPool // trusted certificate authorities, nil means those of the system
 
 	RequestTimeout             time.Duration // for each attempt from dialing to the end of the body
-	MaxRetries                 int           // of an operation, not counting waits for a rate limit, which 0 disables too
+	MaxRetries                 int           // of an operation, without waits for a rate limit. 0 also disables those.
 	RetryWaitMin, RetryWaitMax time.Duration // of the exponential backoff
 	GracePeriod                time.Duration // for a create after its context was canceled
 	ListMaxAge                 time.Duration // how long reads share one list, 0 disables sharing

@@ -65,10 +65,10 @@ func requestSuffix(id string) string {
 type TransportError struct {
 	WrappedError
 
-	Endpoint string        // method and path
-	Attempts int           // of the operation
-	Timeout  time.Duration // request timeout if the last attempt exceeded it, else 0
-	Sent     bool          // whether the server may have received an attempt
+	Endpoint  string        // method and path
+	Attempts  int           // of the operation
+	Timeout   time.Duration // request timeout if the last attempt exceeded it, else 0
+	Ambiguous bool          // whether an attempt may have taken effect
 }
 
 func (e *TransportError) Error() string { return fmt.Sprintf("%s: %s", e.Endpoint, e.Err) }
@@ -127,13 +127,13 @@ type StackNotFoundError struct{ WrappedError }
 // FeatureNotAvailableError reports an organization whose edition of Pulumi Cloud does not include agent pools.
 type FeatureNotAvailableError struct{ WrappedError }
 
-// AgentPoolExistsError reports that an agent pool of the organization already has the name.
+// AgentPoolExistsError reports that Pulumi Cloud refuses a name as taken.
 type AgentPoolExistsError struct {
 	WrappedError
 
 	Name     string
 	ID       string     // of the agent pool to rename, empty for a create
-	Existing *AgentPool // nil if it could not be determined
+	Existing *AgentPool // nil if it is not known, or if there is no such agent pool
 	Reserved bool       // whether no agent pool has the name, although Pulumi Cloud refuses it as taken
 }
 
@@ -144,8 +144,8 @@ type TokenLostError struct {
 	Pool AgentPool
 }
 
-// AmbiguousError reports an assignment of an agent pool that failed, but may have taken effect.
-type AmbiguousError struct{ WrappedError }
+// AmbiguousAssignmentError reports an assignment of an agent pool that failed, but may have taken effect.
+type AmbiguousAssignmentError struct{ WrappedError }
 
 // UnknownOutcomeError reports a create that may or may not have taken effect.
 type UnknownOutcomeError struct {
@@ -183,8 +183,8 @@ func (o *operation) failure(a *attempt) error {
 	return o.apiError(a)
 }
 
-// explain returns a more specific error for a 402, 403 or 404. An organization that the access token cannot see also
-// results in 404, and a replica that lags behind in one that the list contradicts.
+// explain returns a more specific error for a 402, 403 or 404. An organization that the access token cannot see and a
+// replica that lags behind also result in 404. The list distinguishes them.
 func (o *operation) explain(ctx context.Context, err error) error {
 	switch {
 	case o.organization == "":
@@ -221,7 +221,7 @@ func (o *operation) waitError(err error) error {
 
 func (o *operation) transportError(err error) *TransportError {
 	cause := WrappedError{&sanitizedError{WrappedError{err}, o.sanitize(err.Error())}}
-	result := &TransportError{WrappedError: cause, Endpoint: o.endpoint, Attempts: o.attempts, Sent: o.ambiguous}
+	result := &TransportError{WrappedError: cause, Endpoint: o.endpoint, Attempts: o.attempts, Ambiguous: o.ambiguous}
 	if errors.Is(err, errRequestTimeout) {
 		result.Timeout = o.client.config.RequestTimeout
 	}

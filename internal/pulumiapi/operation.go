@@ -45,7 +45,7 @@ func (c *Client) newOperation(organization string) *operation {
 	return &operation{client: c, organization: organization, wantStatus: http.StatusOK, idempotent: true}
 }
 
-// sdk returns an SDK client for one use of the operation. It clears the result of the use before.
+// sdk returns an SDK client for one use of the operation. It clears the result of the previous use.
 func (o *operation) sdk() *apiclient.CloudClient {
 	o.last, o.err = nil, nil
 	return &apiclient.CloudClient{BaseURL: o.client.config.BaseURL.String(), Executor: o.execute}
@@ -133,7 +133,7 @@ func (o *operation) run(req *http.Request) error {
 
 // prepare checks the arguments in the path, and adds the path of the base URL and our headers, which the SDK lacks.
 func (o *operation) prepare(req *http.Request) error {
-	arguments := []string{"organization", "project", "ID"} // after /api/orgs or /api/stacks
+	arguments := []string{"organization", "project", "ID"} // after /api/orgs or /api/stacks, where "agent-pools" passes as well
 	if o.stack != nil {
 		arguments[2] = "stack"
 	}
@@ -183,11 +183,11 @@ func (o *operation) authorize(req *http.Request) (string, error) {
 	return token, err
 }
 
-// sendOnce sends the request once.
+// sendOnce makes one attempt, and records its secrets, its warnings, and its effect on the throttle and on ambiguous.
 func (o *operation) sendOnce(req *http.Request) *attempt {
 	c, ctx := o.client, req.Context()
 	o.attempts++
-	if !o.idempotent { // Only the response shows whether it took effect. The second half of the grace period is for the list.
+	if !o.idempotent { // Only the response has the token. The second half of the grace period is for the list.
 		var cancel context.CancelFunc
 		ctx, cancel = withGracePeriod(ctx, c.config.GracePeriod/2)
 		defer cancel()
@@ -208,10 +208,10 @@ func (o *operation) sendOnce(req *http.Request) *attempt {
 	}
 	switch {
 	case a.status == http.StatusTooManyRequests && a.retryAfter <= MaxRetryAfter && c.config.MaxRetries > 0:
-		c.throttle.refuse(a.started, a.retryAfter)
+		c.throttle.recordRateLimit(a.started, a.retryAfter)
 		o.limitedSince = cmp.Or(o.limitedSince, a.received)
 	case a.status != 0 && a.status != http.StatusTooManyRequests:
-		c.throttle.accept(a.started)
+		c.throttle.recordResponse(a.started)
 	}
 	o.ambiguous = o.ambiguous || o.isAmbiguous(a)
 	c.addWarnings(a.header.Values("X-Pulumi-Warning")...)
@@ -224,7 +224,7 @@ type verdict string
 const (
 	succeeded    verdict = "succeeded"
 	failed       verdict = "failed"
-	ambiguous    verdict = "ambiguous" // It must not be sent again.
+	ambiguous    verdict = "ambiguous" // run must not send it again
 	retryable    verdict = "retryable"
 	rateLimited  verdict = "rate limited"
 	unauthorized verdict = "unauthorized"

@@ -35,14 +35,14 @@ func (c *Client) DefaultOrganization(ctx context.Context) (string, error) {
 }
 
 // SetDefaultAgentPool sets the default agent pool of an organization (PATCH /api/orgs/{org}). An empty ID means the
-// Pulumi-hosted pool. It adds the errors *[AgentPoolNotFoundError] and *[AmbiguousError].
+// Pulumi-hosted pool. It adds the errors *[AgentPoolNotFoundError] and *[AmbiguousAssignmentError].
 func (c *Client) SetDefaultAgentPool(ctx context.Context, organization, id string) error {
 	return c.setDefaultAgentPool(ctx, organization, id, nil)
 }
 
 // ClearDefaultAgentPool makes the Pulumi-hosted pool the default of an organization if the agent pool with the ID is
 // (PATCH /api/orgs/{org}). Otherwise it does nothing. It reads the list before each attempt, so that it does not undo
-// what another user set in the meantime.
+// a change by a different user.
 func (c *Client) ClearDefaultAgentPool(ctx context.Context, organization, id string) error {
 	return c.setDefaultAgentPool(ctx, organization, "", func(ctx context.Context) (bool, error) {
 		list, err := c.RefreshAgentPools(ctx, organization)
@@ -72,7 +72,7 @@ func (o *operation) assignmentResult(ctx context.Context, id string, err error) 
 		}
 	}
 	if err != nil && o.ambiguous {
-		return &AmbiguousError{WrappedError{err}}
+		return &AmbiguousAssignmentError{WrappedError{err}}
 	}
 	return err
 }

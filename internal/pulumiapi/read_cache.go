@@ -19,7 +19,7 @@ func newReadCache[T any](now func() time.Time) *readCache[T] {
 	return &readCache[T]{now: now, byKey: make(map[string]*cachedRead[T])}
 }
 
-// cachedRead is a request in progress or its result. Its fields are guarded by readCache.mu.
+// cachedRead is a request in progress or its result. Its fields are guarded by readCache.mu until done is closed.
 type cachedRead[T any] struct {
 	cancel   context.CancelFunc
 	waiting  int
@@ -81,8 +81,8 @@ func (c *readCache[T]) peek(key string) (result T) {
 	return result
 }
 
-// invalidate discards the cached read for key. Writes call it before and after their request. A reader that waits
-// already overlaps with the write, so that both states are true for it.
+// invalidate discards the cached read for key. Writes call it before and after their request. A reader that is
+// already waiting may get either state.
 func (c *readCache[T]) invalidate(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

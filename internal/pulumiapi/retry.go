@@ -35,7 +35,7 @@ func (o *operation) waitForRetry(ctx context.Context) error {
 	return o.client.config.Sleep(ctx, wait)
 }
 
-// sleep returns the error of ctx if that ends first.
+// sleep waits. It returns the error of ctx if that ends first.
 func sleep(ctx context.Context, wait time.Duration) error {
 	select {
 	case <-time.After(wait):

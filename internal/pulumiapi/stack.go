@@ -34,13 +34,13 @@ func (c *Client) StackAgentPool(ctx context.Context, stack Stack) (string, error
 
 // SetStackAgentPool sets the agent pool in the deployment settings of a stack and leaves all other settings as they are
 // (POST /api/stacks/{org}/{project}/{stack}/deployments/settings). It adds the errors *[StackNotFoundError],
-// *[AgentPoolNotFoundError] and *[AmbiguousError].
+// *[AgentPoolNotFoundError] and *[AmbiguousAssignmentError].
 func (c *Client) SetStackAgentPool(ctx context.Context, stack Stack, id string) error {
 	return c.patchStack(ctx, stack, jsonvalue.NotNull(id), nil)
 }
 
 // ClearStackAgentPool removes the agent pool with the ID from the deployment settings of a stack, if they have it. It
-// reads the settings before each attempt, so that it does not undo what another user set in the meantime. It succeeds if
+// reads the settings before each attempt, so that it does not undo a change by a different user. It succeeds if
 // the stack or its settings do not exist.
 func (c *Client) ClearStackAgentPool(ctx context.Context, stack Stack, id string) error {
 	err := c.patchStack(ctx, stack, jsonvalue.Null[string](), func(ctx context.Context) (bool, error) {

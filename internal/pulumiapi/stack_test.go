@@ -105,16 +105,17 @@ func TestAssignment_ambiguous(t *testing.T) {
 			test.list = respond(200, emptyList)
 		}
 		c := newClient(t, newServer(t, handlers{"settings": test.settings, "list": test.list}))
-		if err := c.SetStackAgentPool(t.Context(), testStack, poolID); err == nil || isA[*AmbiguousError](err) != test.ambiguous {
+		err := c.SetStackAgentPool(t.Context(), testStack, poolID)
+		if err == nil || isA[*AmbiguousAssignmentError](err) != test.ambiguous {
 			t.Errorf("%s: got %v, want ambiguous: %t", name, err, test.ambiguous)
 		}
 	}
 	err := newClient(t, newServer(t, refuse(503))).SetDefaultAgentPool(t.Context(), "acme", poolID)
-	_ = expectError[*AmbiguousError](t, err)
+	_ = expectError[*AmbiguousAssignmentError](t, err)
 	s := newServer(t, respond(200, settings))
 	c := newClient(t, s)
 	s.Close()
-	if err := c.SetStackAgentPool(t.Context(), testStack, poolID); err == nil || isA[*AmbiguousError](err) {
+	if err := c.SetStackAgentPool(t.Context(), testStack, poolID); err == nil || isA[*AmbiguousAssignmentError](err) {
 		t.Errorf("not sent: got %v", err)
 	}
 }

@@ -73,8 +73,8 @@ func (t *throttle) reserve(waited bool) time.Duration {
 	return 0
 }
 
-// accept records a response other than 429 to a request sent at the given time.
-func (t *throttle) accept(sent time.Time) {
+// recordResponse records a response other than 429 to a request sent at the given time.
+func (t *throttle) recordResponse(sent time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !sent.Before(t.opened) {
@@ -83,9 +83,9 @@ func (t *throttle) accept(sent time.Time) {
 	}
 }
 
-// refuse records a 429 to a request sent at the given time. All requests then wait, at least as long as the response
+// recordRateLimit records a 429 to a request sent at the given time. All requests then wait, at least as long as the response
 // requests.
-func (t *throttle) refuse(sent time.Time, retryAfter time.Duration) {
+func (t *throttle) recordRateLimit(sent time.Time, retryAfter time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if sent.Before(t.opened) {

@@ -154,7 +154,7 @@ func TestThrottle_holdsBackAllRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClient(t, nil, func(config *Config) { config.Now, config.Sleep = time.Now, sleep })
 		start := time.Now()
-		c.throttle.refuse(start, time.Second)
+		c.throttle.recordRateLimit(start, time.Second)
 		var sent []time.Duration
 		done := make(chan struct{})
 		go func() {
@@ -168,9 +168,9 @@ func TestThrottle_holdsBackAllRequests(t *testing.T) {
 		}()
 		synctest.Wait()
 		<-time.After(time.Second - 1)
-		c.throttle.refuse(start, time.Hour) // It was sent before the first 429 arrived.
+		c.throttle.recordRateLimit(start, time.Hour) // It was sent before the first 429 arrived.
 		<-time.After(2)
-		c.throttle.refuse(time.Now(), time.Minute)
+		c.throttle.recordRateLimit(time.Now(), time.Minute)
 		<-done
 		if len(sent) != 3 || sent[0] != time.Second || sent[1].Truncate(time.Minute) != time.Minute || sent[2] <= sent[1] {
 			t.Errorf("got requests after %s", sent)
@@ -181,7 +181,7 @@ func TestThrottle_holdsBackAllRequests(t *testing.T) {
 func TestThrottle_canceled(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, newServer(t, respond(204, "")), func(config *Config) { config.Now, config.Sleep = time.Now, sleep })
-	c.throttle.refuse(time.Now(), time.Minute)
+	c.throttle.recordRateLimit(time.Now(), time.Minute)
 	ctx, cancel := context.WithCancel(t.Context())
 	errs := make(chan error)
 	for range 2 { // One is next, one is in the queue.

@@ -58,7 +58,7 @@ type accessToken struct {
 	renewAt, expiry time.Time
 }
 
-// expiryDelta is how long before its expiry a token is no longer used, at most, to leave requests in transit time.
+// expiryDelta is how long before its expiry a token is renewed, at most, so that requests in transit have a valid one.
 const expiryDelta = time.Minute
 
 // accessToken returns an access token that is not the refused one. An exchange obtains it when the first request needs
@@ -75,7 +75,7 @@ func (c *Client) accessToken(ctx context.Context, refused string) (string, error
 	token, err := c.accessTokens.get(ctx, "", isFresh, func(ctx context.Context) (accessToken, error) {
 		token, err := c.exchangeToken(ctx, *c.config.Exchange)
 		if err != nil && isUsable(latest, latest.expiry) {
-			latest.renewAt = latest.expiry
+			latest.renewAt = latest.expiry // No renewal before then.
 			return latest, nil
 		}
 		return token, err
@@ -122,7 +122,7 @@ func (c *Client) exchangeRefused(idToken string, x TokenExchange, err error) err
 	}
 	if parts := strings.Split(idToken, "."); len(parts) == 3 {
 		payload, _ := base64.RawURLEncoding.DecodeString(parts[1])
-		_ = json.Unmarshal(payload, &claims) // The message does without what is not valid.
+		_ = json.Unmarshal(payload, &claims) // Invalid claims are left out of the message.
 	}
 	refused := &ExchangeRefusedError{
 		WrappedError: WrappedError{err}, Exchange: x, Issuer: c.redactor.sanitize(claims.Issuer),
