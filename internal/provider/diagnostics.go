@@ -181,8 +181,9 @@ func (d *providerData) describeStatus(op errorContext, err *pulumiapi.APIError) 
 		}
 		return "Pulumi Cloud server error", advice
 	case !err.IsAPIResponse && err.Location != "":
-		return "Response not from Pulumi Cloud", fmt.Sprintf("The server at %s redirects to %s, and the provider does not send the "+
-			"access token there. If that is the correct address, set api_url to it.", d.urlSource(), err.Location)
+		return "Response not from Pulumi Cloud", fmt.Sprintf("The server at %s redirects to %s. The provider follows at most 10 "+
+			"redirects, only of reads and on the same host, so that no other server gets the access token. If Pulumi Cloud is there, "+
+			"set api_url to the part before \"/api\". Otherwise correct the URL or the proxy settings.", d.urlSource(), err.Location)
 	case !err.IsAPIResponse:
 		return "Response not from Pulumi Cloud", fmt.Sprintf("The URL %s may be wrong, or a proxy responded instead of forwarding "+
 			"the request. Correct the URL or the proxy settings.", d.urlSource())

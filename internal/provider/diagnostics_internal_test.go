@@ -70,7 +70,7 @@ func TestErrorDiagnostic(t *testing.T) {
 		"500":             {status(500), "Pulumi Cloud server error", []string{"failed (attempts: 3). It may have taken effect. Run"}},
 		"redirect": {
 			&pulumiapi.APIError{StatusCode: 302, Location: "https://login.example.com"}, "Response not from Pulumi Cloud",
-			[]string{source, "redirects to https://login.example.com", "does not send the access token"},
+			[]string{source, "redirects to https://login.example.com", "no other server gets the access token"},
 		},
 		"proxy": {
 			&pulumiapi.APIError{StatusCode: 404, ContentType: "text/html"}, "Response not from Pulumi Cloud",

@@ -38,8 +38,7 @@ func (c *Client) GetAgentPool(ctx context.Context, organization, id string) (Age
 	o := c.newOperation(organization)
 	o.id = id
 	response, err := o.sdk().GetAgentPool(ctx, organization, id)
-	err = o.result(err)
-	switch {
+	switch err = o.result(err); {
 	case err != nil:
 		return AgentPool{}, nil, err
 	case !strings.EqualFold(response.ID, id):
@@ -79,8 +78,7 @@ func (c *Client) UpdateAgentPool(ctx context.Context, organization, id, name, de
 	for {
 		updated, err := o.sdk().PatchOrgAgentPool(ctx, organization, id,
 			apitype.CreateOrgAgentPoolRequest{Name: name, Description: description})
-		err = o.result(err)
-		switch {
+		switch err = o.result(err); {
 		case err == nil && updated.Name != "":
 			return AgentPool{ID: id, Name: updated.Name, Description: updated.Description}, nil
 		case err == nil:

@@ -96,7 +96,7 @@ func (o *createOperation) resolve(ctx, grace context.Context, err error) error {
 		_ = o.client.config.Sleep(ctx, o.client.backoff(o.retriesUsed))
 	}
 	cause := WrappedError{o.ambiguousErr}
-	result, listErr := o.reconcile(ctx, grace)
+	result, listErr := o.reconcile(ctx, grace, !mayRetry && hasStatus(err, http.StatusConflict))
 	switch {
 	case result.certain:
 		return &TokenLostError{WrappedError: cause, Pool: *result.candidate}
@@ -120,8 +120,8 @@ type outcome struct {
 }
 
 // reconcile returns the outcome according to the list. After a cancellation it reads the list until the end of the grace
-// period, because the server may still be processing the canceled request.
-func (o *createOperation) reconcile(ctx, grace context.Context) (outcome, error) {
+// period, because the server may still be processing the canceled request. After a last 409 it reads it up to three times.
+func (o *createOperation) reconcile(ctx, grace context.Context, lastConflict bool) (outcome, error) {
 	c := o.client
 	for read := 1; ; read++ {
 		list, err := c.RefreshAgentPools(grace, o.organization)
@@ -130,7 +130,7 @@ func (o *createOperation) reconcile(ctx, grace context.Context) (outcome, error)
 			return outcome{}, nil //nolint:nilerr // The time is over, and the lists before did not have the name.
 		case err != nil:
 			return outcome{}, err
-		case len(list.ByName(o.name)) > 0, ctx.Err() == nil:
+		case len(list.ByName(o.name)) > 0, ctx.Err() == nil && (!lastConflict || read == 3):
 			return o.compare(list), nil
 		}
 		_ = c.config.Sleep(grace, c.backoff(read-1)) // Without time left, the next list fails.

@@ -239,6 +239,7 @@ func TestCreateAgentPool_conflict(t *testing.T) {
 		"freed, then lost":   {sequence(conflict, drop, created), empty, "created", 3},
 		"lost, shows":        {sequence(drop, conflict), sequence(empty, ours), "token lost " + poolID, 2},
 		"lost, shows late":   {sequence(drop, conflict), sequence(empty, empty, ours), "token lost " + poolID, 3},
+		"lost, shows last":   {sequence(drop, conflict), sequence(empty, empty, empty, empty, ours), "token lost " + poolID, 3},
 		"lost, never shows":  {sequence(drop, conflict), empty, "unknown", 3},
 		"lost, list refused": {sequence(drop, conflict), sequence(empty, refuse(403)), "unknown, list failed", 2},
 	} {

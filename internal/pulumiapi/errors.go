@@ -46,7 +46,7 @@ type ErrorDetail struct {
 
 func (e *APIError) Error() string {
 	// The message normally starts with the status text.
-	text := fmt.Sprintf("%s: %d %s", e.Endpoint, e.StatusCode, cmp.Or(e.Message, http.StatusText(e.StatusCode)))
+	text := strings.TrimSpace(fmt.Sprintf("%s: %d %s", e.Endpoint, e.StatusCode, cmp.Or(e.Message, http.StatusText(e.StatusCode))))
 	if !e.IsAPIResponse {
 		text += fmt.Sprintf(" (not an error from Pulumi Cloud, content type %q)", e.ContentType)
 	}

@@ -256,7 +256,7 @@ func TestOperation_requestTimeout(t *testing.T) {
 		c := newClient(t, newServer(t, handler), func(config *Config) { config.RequestTimeout = 20 * time.Millisecond })
 		_, _, err := c.GetAgentPool(t.Context(), "acme", poolID)
 		got := expectError[*TransportError](t, err)
-		want := "GET /api/orgs/acme/agent-pools/" + poolID + ": no complete response within the request timeout"
+		want := "GET /api/orgs/acme/agent-pools/" + poolID + ": no complete response within the request timeout of 20ms"
 		if got.Timeout != 20*time.Millisecond || got.Attempts != 3 || got.Error() != want {
 			t.Errorf("%s: got %+v, want %q after three attempts", name, got, want)
 		}

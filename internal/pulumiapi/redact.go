@@ -108,12 +108,14 @@ func (r *redactor) replaceBase64(text string) string {
 
 // replaceFold replaces a secret in any case.
 func replaceFold(text, secret string) string {
+	var clean strings.Builder
 	for start := 0; start+len(secret) <= len(text); start++ {
 		if end := start + len(secret); strings.EqualFold(text[start:end], secret) {
-			return text[:start] + redacted + replaceFold(text[end:], secret)
+			clean.WriteString(text[:start] + redacted)
+			text, start = text[end:], -1
 		}
 	}
-	return text
+	return clean.String() + text
 }
 
 func (o *operation) sanitize(text string) string { return o.client.redactor.sanitize(text) }

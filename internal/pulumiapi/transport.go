@@ -100,7 +100,7 @@ func (c *Client) send(req *http.Request) *attempt {
 	a.received, a.err = c.config.Now(), err
 	a.retryAfter = retryAfter(a.header, a.received)
 	if err != nil && context.Cause(ctx) == errRequestTimeout { //nolint:errorlint // It is not wrapped.
-		a.err = errRequestTimeout
+		a.err = fmt.Errorf("%w of %s", errRequestTimeout, c.config.RequestTimeout)
 		c.http.CloseIdleConnections() // They may have died silently too, and the retry must use a new one.
 	}
 	return a
