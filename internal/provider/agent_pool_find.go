@@ -51,8 +51,8 @@ func (d *providerData) findByName(
 	}
 }
 
-// findByID returns the agent pool with the ID. If the list does not have it, only the fields that
-// GetAgentPool returns are set.
+// findByID returns the agent pool with the ID. If the list does not have it, only the fields that GetAgentPool
+// returns are set.
 func (d *providerData) findByID(
 	ctx context.Context, organization, id string,
 ) (pulumiapi.AgentPool, diag.Diagnostics) {

@@ -136,15 +136,17 @@ func (c *Client) DeleteAgentPool(ctx context.Context, organization, id string, f
 	o := c.newOperation(organization)
 	o.id, o.wantStatus = id, http.StatusNoContent
 	err := o.result(o.sdk().DeleteOrgAgentPool(ctx, organization, id, forceParameter))
-	_, gone := errors.AsType[*AgentPoolNotFoundError](err)
-	if err != nil && o.ambiguous && !gone {
-		_, _, readErr := c.GetAgentPool(ctx, organization, id)
-		_, gone = errors.AsType[*AgentPoolNotFoundError](readErr)
-	}
-	if gone {
+	if _, gone := errors.AsType[*AgentPoolNotFoundError](err); gone || err != nil && o.ambiguous && c.isGone(ctx, organization, id) {
 		return nil
 	}
 	return err
+}
+
+// isGone reports whether a read says that an agent pool does not exist.
+func (c *Client) isGone(ctx context.Context, organization, id string) bool {
+	_, _, err := c.GetAgentPool(ctx, organization, id)
+	_, gone := errors.AsType[*AgentPoolNotFoundError](err)
+	return gone
 }
 
 // unixTime returns the UTC time for a Unix time in seconds or milliseconds, both of which the API sends. 0 and values

@@ -193,7 +193,7 @@ func (o *operation) explain(ctx context.Context, err error) error {
 		return &FeatureNotAvailableError{WrappedError{err}}
 	case !hasStatus(err, http.StatusNotFound):
 		return err
-	case o.id == "" && o.stack == nil:
+	case o.id == "" && !o.isStack:
 		return &OrganizationNotFoundError{WrappedError{err}}
 	}
 	list, listErr := o.client.AgentPools(ctx, o.organization)
@@ -203,7 +203,7 @@ func (o *operation) explain(ctx context.Context, err error) error {
 	switch {
 	case listErr != nil:
 		return listErr
-	case o.stack != nil:
+	case o.isStack:
 		return &StackNotFoundError{WrappedError{err}}
 	case list.ByID(o.id) != nil:
 		return err

@@ -27,6 +27,9 @@ func (o *operation) log(req *http.Request, a *attempt, result verdict) {
 	if a.err != nil || result == retryable || result == rateLimited || result == ambiguous {
 		level = hclog.Warn
 	}
+	if !logger.IsWarn() {
+		return
+	}
 	fields := []any{
 		"method", req.Method, "path", o.sanitize(req.URL.EscapedPath()), "query", o.sanitize(req.URL.RawQuery),
 		"attempt", o.attempts, "duration_ms", a.received.Sub(a.started).Milliseconds(), "result", string(result),

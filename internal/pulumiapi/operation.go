@@ -22,7 +22,7 @@ type operation struct {
 	client       *Client
 	organization string // empty if the path has none
 	id           string // of the agent pool in the path, or empty
-	stack        *Stack // in the path, or nil
+	isStack      bool   // whether the path has a stack
 	wantStatus   int    // the only success, whereas the SDK accepts every status below 400
 	idempotent   bool   // whether the request may be sent again after an attempt that may have taken effect
 
@@ -81,7 +81,7 @@ func (o *operation) decode(err error, body any) error {
 
 // execute sends a request until it succeeds, fails for good, or must not be sent again.
 func (o *operation) execute(req *http.Request) (*http.Response, error) {
-	if req.Method != http.MethodGet && o.stack == nil { // Deployment settings are not in the list.
+	if req.Method != http.MethodGet && !o.isStack { // Deployment settings are not in the list.
 		o.client.lists.invalidate(o.organization)
 		defer o.client.lists.invalidate(o.organization)
 	}
@@ -134,7 +134,7 @@ func (o *operation) run(req *http.Request) error {
 // prepare checks the arguments in the path, and adds the path of the base URL and our headers, which the SDK lacks.
 func (o *operation) prepare(req *http.Request) error {
 	arguments := []string{"organization", "project", "ID"} // after /api/orgs or /api/stacks, where "agent-pools" passes as well
-	if o.stack != nil {
+	if o.isStack {
 		arguments[2] = "stack"
 	}
 	segments := strings.Split(req.URL.EscapedPath(), "/")[3:]

@@ -65,11 +65,8 @@ func (c *Client) setDefaultAgentPool(
 func (o *operation) assignmentResult(ctx context.Context, id string, err error) error {
 	var body json.RawMessage
 	err = o.decode(err, &body)
-	if hasStatus(err, http.StatusBadRequest) && id != "" {
-		_, _, getErr := o.client.GetAgentPool(ctx, o.organization, id)
-		if _, notFound := errors.AsType[*AgentPoolNotFoundError](getErr); notFound {
-			err = &AgentPoolNotFoundError{WrappedError{err}, id}
-		}
+	if hasStatus(err, http.StatusBadRequest) && id != "" && o.client.isGone(ctx, o.organization, id) {
+		err = &AgentPoolNotFoundError{WrappedError{err}, id}
 	}
 	if err != nil && o.ambiguous {
 		return &AmbiguousAssignmentError{WrappedError{err}}

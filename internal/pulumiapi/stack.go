@@ -18,7 +18,7 @@ func (s Stack) String() string { return s.Organization + "/" + s.Project + "/" +
 // have one (GET /api/stacks/{org}/{project}/{stack}/deployments/settings). It adds the error *[StackNotFoundError].
 func (c *Client) StackAgentPool(ctx context.Context, stack Stack) (string, error) {
 	o := c.newOperation(stack.Organization)
-	o.stack = &stack
+	o.isStack = true
 	_, err := o.sdk().GetDeploymentSettings(ctx, stack.Organization, stack.Project, stack.Name)
 	var body struct {
 		AgentPoolID string `json:"agentPoolID"`
@@ -58,7 +58,7 @@ func (c *Client) patchStack(
 	ctx context.Context, stack Stack, id jsonvalue.Value[string], isNeeded func(context.Context) (bool, error),
 ) error {
 	o := c.newOperation(stack.Organization)
-	o.stack, o.isNeeded = &stack, isNeeded
+	o.isStack, o.isNeeded = true, isNeeded
 	_, err := o.sdk().PatchDeploymentSettings(ctx, stack.Organization, stack.Project, stack.Name,
 		apitype.DeploymentSettingsRequest{AgentPoolID: id})
 	return o.assignmentResult(ctx, id.ValueOrDefault(), err)

@@ -91,8 +91,7 @@ func (c *Client) exchangeToken(ctx context.Context, x TokenExchange) (accessToke
 		return accessToken{}, &sanitizedError{WrappedError{err}, c.redactor.sanitize(err.Error())}
 	}
 	c.redactor.add(idToken)
-	// An exchange creates nothing but the token, so that it may be repeated.
-	o := c.newOperation("")
+	o := c.newOperation("") // An exchange creates nothing but the token, so that it may be repeated.
 	o.isTokenExchange = true
 	response, err := o.sdk().Token(ctx, x.request(idToken))
 	err = o.result(err)

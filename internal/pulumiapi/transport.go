@@ -107,13 +107,12 @@ func (c *Client) send(req *http.Request) *attempt {
 }
 
 // read reads a response. It returns an error only if the outcome is unknown without the rest of the body.
-func (a *attempt) read(resp *http.Response) error {
+func (a *attempt) read(resp *http.Response) (err error) {
 	defer func() { _ = resp.Body.Close() }()
 	a.status, a.header = resp.StatusCode, resp.Header
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		return nil // Its body is the connection, which does not end.
 	}
-	var err error
 	a.body, err = io.ReadAll(io.LimitReader(resp.Body, maxBodyBytes+1))
 	switch {
 	case resp.StatusCode < 200, resp.StatusCode > 299:
